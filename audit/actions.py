@@ -25,6 +25,7 @@ LOG_ROLLBACK_ACCEPTED: Final = LABELS.add("audit.log.rollback_accepted", "Accept
 CHECKPOINT_KEY_PUBLISHED: Final = LABELS.add("audit.checkpoint_key.published", "Publish checkpoint key")
 CHECKPOINT_KEY_ROTATED: Final = LABELS.add("audit.checkpoint_key.rotated", "Rotate checkpoint key")
 SEGMENT_ARCHIVED: Final = LABELS.add("audit.segment.archived", "Archive segment")
+JOURNAL_ANCHORED: Final = LABELS.add("audit.journal.anchored", "Anchor the sealed journal")
 SEGMENT_LISTED: Final = LABELS.add("audit.segment.listed", "List segments")
 LOG_TARGET_LISTED: Final = LABELS.add("audit.log_target.listed", "List log targets")
 LOG_TARGET_READ: Final = LABELS.add("audit.log_target.read", "View log target")

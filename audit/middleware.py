@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 
 from audit.log import refusals
 from audit.log.events import Actor, Event, Outcome
-from audit.log.named_keys import may_name_keys, text_of, with_named_keys
+from audit.named_keys import may_name_keys, text_of, with_named_keys
 from kernel.actions import REQUEST_REFUSED
 from kernel.errors import Denied
 from kernel.http.context import in_context
@@ -92,13 +92,18 @@ def _event(request: HttpRequest, status: int) -> Event:
         code=refusal.code if refusal is not None else f"http_{status}",
         meta={"rule": refusal.rule} if isinstance(refusal, Denied) else {},
     )
-    return with_named_keys(event, _text_of(request)) if may_name_keys(event.action) else event
+    # The text of an unknown path reaches no operation. Officers send names of canaries to such paths.
+    names_keys = request.resolver_match is not None and may_name_keys(event.action)
+    return with_named_keys(event, _text_of(request)) if names_keys else event
 
 
 def _text_of(request: HttpRequest) -> str:
-    """The query and the body of a refused request, or the values of its form."""
+    """The query and the body of a refused request, or the values of the form of a page.
+
+    Not the query of a page: a link of another person would name keys in the user's entries.
+    """
     try:
-        sent = [unquote(request.META.get("QUERY_STRING", "")), *_sent_texts(request)]
+        sent = _sent_texts(request)
     except Exception:
         # The client has already been refused, and gets the same response.
         logger.exception("the body of a refused request could not be read again")
@@ -110,7 +115,7 @@ def _sent_texts(request: HttpRequest) -> list[str]:
     if not is_api(request):
         return [text for _, texts in request.POST.lists() for text in texts]
     body = getattr(request, "json_body", None)
-    return [text_of(request.body if body is None else body)]
+    return [unquote(request.META.get("QUERY_STRING", "")), text_of(request.body if body is None else body)]
 
 
 def _actor(request: HttpRequest) -> Actor:

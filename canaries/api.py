@@ -6,25 +6,31 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.http import HttpResponse
 from django.urls import URLPattern, URLResolver, reverse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from canaries.documents import Exemption, Kind, Level, Status
+from canaries.documents import ChannelKind, Exemption, Kind, Level, Status
 from canaries.hidden.views import OFFICER, OfficerApiView
 from canaries.serializers import (
+    AddedChannelSerializer,
     CanaryChangesSerializer,
     CanarySerializer,
+    ChannelSerializer,
     DecisionSerializer,
     IncidentSerializer,
     JournalQuery,
     JournalSerializer,
     NewCanarySerializer,
+    NewChannelSerializer,
     NewOfficeSerializer,
     OfficeSerializer,
 )
-from canaries.services import deciding, editing, offices, planting, reading
+from canaries.services import channels, deciding, editing, offices, planting, reading
+from canaries.services.exporting import export_journal
 from canaries.services.finding import find_object
 from kernel.rest.paging import PageQuery, page_serializer
 from kernel.rest.schema import document_of
@@ -160,6 +166,46 @@ class ConfirmOfficeView(OfficerApiView):
         return Response(OfficeSerializer(office).data)
 
 
+class ChannelListView(OfficerApiView):
+    rules = {"GET": OFFICER, "POST": OFFICER}
+
+    @extend_schema(
+        operation_id="channels_list", parameters=[PageQuery], responses=page_serializer(ChannelSerializer)
+    )
+    def get(self, _request: Request) -> Response:
+        """The channels that get notices, in the order in which they were added."""
+        return self.page(channels.list_channels(), ChannelSerializer)
+
+    @extend_schema(request=NewChannelSerializer, responses={201: AddedChannelSerializer})
+    def post(self, _request: Request) -> Response:
+        """Add a channel. The others get a notice. Requires a recent sign-in."""
+        body = self.read(NewChannelSerializer)
+        added = channels.add_channel(
+            by=self.officer_id, kind=ChannelKind(body["kind"]), target=body["target"]
+        )
+        return Response(AddedChannelSerializer(added).data, status=HTTPStatus.CREATED)
+
+
+class ChannelView(OfficerApiView):
+    rules = {"DELETE": OFFICER}
+
+    @extend_schema(responses={204: None})
+    def delete(self, _request: Request, channel_id: UUID) -> Response:
+        """Remove a channel. The others get a notice. Requires a recent sign-in."""
+        channels.remove_channel(by=self.officer_id, channel_id=channel_id)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class ChannelTestView(OfficerApiView):
+    rules = {"POST": OFFICER}
+
+    @extend_schema(request=None, responses={202: None})
+    def post(self, _request: Request, channel_id: UUID) -> Response:
+        """Send a test to a channel within seconds. Requires a recent sign-in."""
+        channels.send_test(by=self.officer_id, channel_id=channel_id)
+        return Response(status=HTTPStatus.ACCEPTED)
+
+
 class JournalView(OfficerApiView):
     rules = {"GET": OFFICER}
 
@@ -173,6 +219,16 @@ class JournalView(OfficerApiView):
         following = f"{request.path}?{urlencode(more)}" if last > 1 else None
         body = JournalSerializer({"results": found, "next": following}).data
         return Response(body, headers=link_header({"next": following}))
+
+
+class JournalExportView(OfficerApiView):
+    rules = {"POST": OFFICER}
+
+    @extend_schema(request=None, responses={(200, "application/jsonl"): OpenApiTypes.BINARY})
+    def post(self, _request: Request) -> HttpResponse:
+        """The whole journal as JSON lines, for ``ccverify verify-journal``. Requires a recent sign-in."""
+        lines = b"".join(export_journal(by=self.officer_id))
+        return HttpResponse(lines, content_type="application/jsonl")
 
 
 class SchemaView(OfficerApiView):

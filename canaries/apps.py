@@ -8,14 +8,14 @@ class CanariesConfig(AppConfig):
     name = "canaries"
 
     def ready(self) -> None:
-        from audit.log import action_labels, sealed_details  # noqa: PLC0415 - models are not loaded before
+        from audit.log import sealed_details  # noqa: PLC0415 - models are not loaded before
         from audit.verification import further_checks  # noqa: PLC0415
-        from canaries.actions import LABELS  # noqa: PLC0415
         from canaries.delivery.delivering import deliver_notices  # noqa: PLC0415
+        from canaries.sealed.verification import JournalCheck  # noqa: PLC0415
+        from canaries.watching.overflow import SOURCE  # noqa: PLC0415
         from canaries.watching.watching import watch_log  # noqa: PLC0415
         from kernel.jobs import registry  # noqa: PLC0415
 
-        action_labels.register(LABELS)
         further_checks.register(JournalCheck)
         sealed_details.register(SOURCE)
         registry.register_periodic("watch_log", WATCH_SECONDS, watch_log, is_long=True)

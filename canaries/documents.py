@@ -12,7 +12,11 @@ from uuid import UUID
 from msgspec import Struct, field
 
 HOST: Final = "host"  # acts by a command on the host
-DRILL: Final = "drill:"  # before its id: the credential of the touches of a drill
+# Credentials of touches that have no token and no account: a command on the host, a drill, and anyone else. Strangers
+# choose their addresses, so all of them are one incident of each canary.
+HOST_CREDENTIAL: Final = "host:"
+DRILL: Final = "drill:"  # before the id of the drill
+UNAUTHENTICATED: Final = "unauthenticated:"  # before the id of the canary
 
 
 class Kind(StrEnum):
@@ -149,11 +153,15 @@ class Touch(Struct, frozen=True, kw_only=True):
     user_agent: str
     source: str
     request_id: str
+    holder: str = ""  # the id of the user or service account that the credential belongs to
     is_low: bool = False  # such as a wrong password
 
 
 class Incident(Struct, kw_only=True):
-    """The touches of one credential until a person closes it. ``first``: the first touch."""
+    """The touches of one credential until a person closes it. ``first``: the first touch.
+
+    ``proved_at``: the last touch of a canary with the level ``QUARANTINE`` that shows a theft.
+    """
 
     id: UUID
     credential: str
@@ -168,6 +176,7 @@ class Incident(Struct, kw_only=True):
     last_at: datetime
     announced_at: datetime | None = None
     announced_touches: int = 0
+    proved_at: datetime | None = None
     quarantined_at: datetime | None = None
 
     @property
@@ -221,14 +230,15 @@ class Drill(Struct, kw_only=True):
 
 
 class Expected(Struct, kw_only=True):
-    """The number of expected uses of a canary in the hour from ``since`` on."""
+    """The number of uses that an exemption of a canary covered in the hour from ``since`` on."""
 
     since: datetime
     uses: int = 0
 
 
 class Incidents(Struct, kw_only=True):
-    """``touched_at``, ``drilled_at``: the last time by canary. ``anchored_at``: the last hourly entry of the journal.
+    """``touched_at``, ``drilled_at``: the last time by canary. ``expected``: the uses that each exemption covered in the
+    current hour. ``anchored_at``: the last hourly entry of the journal.
 
     ``is_late``: the channels have a notice that the log is late. ``crowds``: the keys of all drills of a canary.
     """
@@ -237,6 +247,7 @@ class Incidents(Struct, kw_only=True):
     notices: list[Notice] = field(default_factory=list)
     channel_states: dict[UUID, ChannelState] = field(default_factory=dict)
     touched_at: dict[UUID, datetime] = field(default_factory=dict)
+    expected: dict[str, Expected] = field(default_factory=dict)
     drilled_at: dict[UUID, datetime] = field(default_factory=dict)
     anchored_at: datetime | None = None
     heartbeat_at: datetime | None = None

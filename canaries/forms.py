@@ -2,10 +2,10 @@
 
 from django import forms
 
-from canaries.documents import Incident, Level, Status
-from canaries.serializers import LONGEST_NOTE, LONGEST_REFERENCE, PLANTED
+from canaries.documents import ChannelKind, Incident, Level, Status
+from canaries.serializers import LONGEST_NOTE, LONGEST_REFERENCE, LONGEST_TARGET
 from canaries.services.deciding import NEXT
-from canaries.wording import KINDS, LEVELS, STATUSES
+from canaries.wording import CHANNELS, LEVELS, STATUSES
 from kernel.labels import label_fault
 from kernel.pages.forms import PageForm, offer
 
@@ -36,9 +36,17 @@ class CanaryForm(PageForm):
 
 
 class PlantForm(CanaryForm):
-    kind = forms.ChoiceField(choices=[(kind.value, KINDS[kind]) for kind in PLANTED])
     object = _text("Object", "ID or name. The object must exist already.", longest=LONGEST_REFERENCE)
-    field_order = ["kind", "object", "note", "level"]
+    field_order = ["object", "note", "level"]
+
+
+class ChannelForm(PageForm):
+    kind = forms.ChoiceField(choices=[(kind.value, CHANNELS[kind]) for kind in ChannelKind])
+    target = _text(
+        "Target",
+        "An e-mail address, an https:// URL of a webhook, or relp+tls://HOST:PORT or tls://HOST:PORT for syslog.",
+        longest=LONGEST_TARGET,
+    )
 
 
 class DecisionForm(PageForm):

@@ -5,15 +5,30 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from msgspec.structs import replace
+
 from audit.log.action_labels import label_of
 from audit.log.events import Outcome
-from canaries.documents import Canary, Exemption, Expected, Incident, Incidents, Level, Notice, Touch
+from canaries.documents import (
+    DRILL,
+    UNAUTHENTICATED,
+    Canary,
+    Exemption,
+    Expected,
+    Incident,
+    Incidents,
+    Kind,
+    Level,
+    Notice,
+    Touch,
+)
 
-UPDATE_PERIOD: Final = timedelta(minutes=1)  # between two notices of an incident
-MOST_CLOSED: Final = 200  # incidents that stay in the document; the journal has all
+_UPDATE_PERIOD: Final = timedelta(minutes=1)  # between two notices of an incident
+_USES: Final = ("crypto.", "keys.key.exported")
+_MOST_CLOSED: Final = 200  # incidents that stay in the document; the journal has all
 _HOUR: Final = timedelta(hours=1)
 TOUCHED: Final = "canary.touched"
-UPDATED: Final = "incident.updated"
+_UPDATED: Final = "incident.updated"
 _MOST_NAMES: Final = 5  # canaries that a notice names
 _MOST_TEXT: Final = 200  # characters of a note or a user agent in a notice
 _LEVELS: Final = list(Level)
@@ -38,6 +53,8 @@ def add_touch(incidents: Incidents, canary: Canary, touch: Touch) -> Incident:
     # A wrong password proves no stolen secret: the daily notice is enough.
     level = Level.OBSERVE if touch.is_low else canary.level
     incident.level = max(incident.level, level, key=_LEVELS.index)
+    if canary.level is Level.QUARANTINE and _proves_theft(canary, touch):
+        incident.proved_at = touch.at
     incident.touches += touch.count
     incident.last_at = max(incident.last_at, touch.at)
     if not incident.is_drill:
@@ -45,14 +62,41 @@ def add_touch(incidents: Incidents, canary: Canary, touch: Touch) -> Incident:
     return incident
 
 
+def _proves_theft(canary: Canary, touch: Touch) -> bool:
+    """Whether quarantine may end the credential: a key was used, or the credential is the canary itself.
+
+    Anyone can make a request of another person be refused, by a link or a forged header of a ciphertext. And an
+    administrator who removes an old object is no thief.
+    """
+    if canary.kind in (Kind.KEY, Kind.CIPHERTEXT):
+        return touch.outcome == Outcome.OK and touch.action.startswith(_USES)
+    if canary.kind is Kind.TOKEN:
+        return touch.credential == f"token:{canary.object_id}"
+    return touch.holder == canary.object_id and not touch.is_low
+
+
+def match_drill(incidents: Incidents, canary: Canary, touch: Touch) -> Touch:
+    """The touch, with the drill as its credential if a request of the drill made it.
+
+    Each request matches once, and only its own object. Otherwise a reader of the log could repeat the id of a request,
+    which the client chooses, and pass for the drill.
+    """
+    drill = incidents.drill
+    if drill is None or drill.requests.get(touch.request_id) != canary.object_id:
+        return touch
+    del drill.requests[touch.request_id]
+    return replace(touch, credential=f"{DRILL}{drill.id}")
+
+
 def is_expected(incidents: Incidents, canary: Canary, touch: Touch) -> bool:
     """Whether an exemption covers the touch. It then counts it."""
     exemption = next((each for each in canary.exemptions if _covers(each, touch)), None)
     if exemption is None:
         return False
-    counted = incidents.expected.get(canary.id)
+    use = f"{canary.id} {exemption.token_id} {exemption.operation}"
+    counted = incidents.expected.get(use)
     if counted is None or touch.at - counted.since >= _HOUR:
-        counted = incidents.expected[canary.id] = Expected(since=touch.at)
+        counted = incidents.expected[use] = Expected(since=touch.at)
     counted.uses += touch.count
     return counted.uses <= exemption.per_hour
 
@@ -79,7 +123,7 @@ def announce(incident: Incident, canaries: Mapping[UUID, Canary], now: datetime)
     return Notice(
         id=uuid4(),
         at=now,
-        topic=TOUCHED if is_first else UPDATED,
+        topic=TOUCHED if is_first else _UPDATED,
         title=_title_of(incident, canaries, is_first=is_first),
         text=_text_of(incident, names),
         facts=_facts_of(incident, names),
@@ -114,11 +158,7 @@ def _text_of(incident: Incident, names: list[str]) -> str:
 
 
 def _next_step(first: Touch) -> str:
-    act = (
-        "End this credential"
-        if first.credential.startswith(("token:", "identity:"))
-        else "Block this address"
-    )
+    act = "Block this address" if first.credential.startswith(UNAUTHENTICATED) else "End this credential"
     return (
         f"Next step: acknowledge the incident, and find out who did this. {act} unless the use is legitimate."
     )
@@ -178,12 +218,12 @@ def _is_of(incident: Incident, touch: Touch) -> bool:
 def _is_due(incident: Incident, now: datetime) -> bool:
     if incident.level is Level.OBSERVE and not incident.is_drill:
         return False
-    if incident.touches == incident.announced_touches:
+    if not incident.is_open or incident.touches == incident.announced_touches:
         return False
-    return incident.announced_at is None or now - incident.announced_at >= UPDATE_PERIOD
+    return incident.announced_at is None or now - incident.announced_at >= _UPDATE_PERIOD
 
 
 def _forget_closed(incidents: Incidents) -> None:
     closed = [each for each in incidents.incidents if not each.is_open]
-    for each in closed[: max(0, len(closed) - MOST_CLOSED)]:
+    for each in closed[: max(0, len(closed) - _MOST_CLOSED)]:
         incidents.incidents.remove(each)

@@ -10,7 +10,7 @@ PAGE_BYTES: Final = 4096
 
 
 class SealedDocument(models.Model):
-    """A sealed document (``canaries.sealing``): the set of canaries, or the incidents."""
+    """A sealed document (``canaries.sealed.sealing``): the set of canaries, or the incidents."""
 
     name = models.CharField(primary_key=True, max_length=20)
     sealed = models.BinaryField()

@@ -13,7 +13,7 @@ from audit.forwarding.messages import Message
 from audit.log.canonical import format_timestamp
 from canaries.documents import Channel, Notice
 from canaries.incidents import TOUCHED
-from canaries.store import Change
+from canaries.sealed.store import Change
 
 HEARTBEAT: Final = "heartbeat"
 LOG_LATE: Final = "log.late"

@@ -1,71 +1,89 @@
 """End the credential of an incident, by an ordinary change on record.
 
-It also ends a canary's own credential: whatever still answered would be known as a canary.
+It also ends a canary's own credential: a credential that still works would be known as a canary.
 """
 
 import logging
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from accounts.models import User
+from accounts.models import ServiceToken, User
 from accounts.principals import Principal
 from accounts.service_accounts.services.accounts import update_service_account
 from accounts.service_accounts.services.tokens import revoke_token
 from accounts.users.services.editing import disable_user, is_last_admin, sign_out_everywhere
 from audit.log.events import Source
-from canaries.documents import Incident, Incidents, Level, Office
-from canaries.store import changing, read_documents
+from canaries.documents import Incident, Incidents, Office
+from canaries.sealed.store import changing, read_opened
 from kernel.clock import database_now
 from kernel.errors import DomainError, NotFound
 
 logger = logging.getLogger(__name__)
 
 _REASON: Final = "suspicious use"
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def quarantine_due() -> None:
     """End the credentials of the incidents that ask for it. A killed worker repeats it, which changes nothing."""
-    documents = read_documents()
+    documents = read_opened()
     for incident in _due(documents.incidents):
         try:
             ended = _end(incident.credential, documents.set.offices)
-        except DomainError:
+        except (DomainError, ValueError):
             logger.exception("a credential could not be ended")
             continue
-        with changing() as change:
-            found = next(each for each in change.incidents.incidents if each.id == incident.id)
-            found.quarantined_at = change.at
-            change.note("credential.ended", incident=incident.id, credential=incident.credential, ended=ended)
+        _note(incident, ended)
+
+
+def _note(incident: Incident, ended: str) -> None:
+    with changing() as change:
+        for found in change.incidents.incidents:
+            if found.id == incident.id:
+                found.quarantined_at = change.at
+        change.note("credential.ended", incident=incident.id, credential=incident.credential, ended=ended)
 
 
 def _due(incidents: Incidents) -> list[Incident]:
     return [
         each
         for each in incidents.incidents
-        if each.is_open and each.level is Level.QUARANTINE and each.quarantined_at is None
+        if each.is_open and each.proved_at and (each.quarantined_at or _NEVER) < each.proved_at
     ]
 
 
 def _end(credential: str, offices: list[Office]) -> str:
-    """What was ended: a word of the journal. An address is no credential."""
+    """What was ended: a word of the journal. Strangers and the host have none."""
     kind, _, name = credential.partition(":")
     principal = Principal.system("session control", Source.SCHEDULER)
     try:
         match kind:
             case "token":
-                revoke_token(principal=principal, token_id=UUID(name), reason=_REASON)
-                return "token"
+                return _end_token(principal, UUID(name))
             case "user":
                 return _end_user(principal, UUID(name), offices)
             case "service_account":
-                account_id = UUID(name)
-                update_service_account(
-                    principal=principal, account_id=account_id, changes={"is_active": False}, reason=_REASON
-                )
-                return "service_account"
+                return _end_account(principal, UUID(name))
     except NotFound:
         return "missing"
     return "nothing"
+
+
+def _end_token(principal: Principal, token_id: UUID) -> str:
+    """A token that a client got for its secret ends with the client, which would get the next one."""
+    issued = ServiceToken.objects.filter(pk=token_id, is_issued=True).first()
+    if issued is not None and issued.service_account_id is not None:
+        return _end_account(principal, issued.service_account_id)
+    revoke_token(principal=principal, token_id=token_id, reason=_REASON)
+    return "token"
+
+
+def _end_account(principal: Principal, account_id: UUID) -> str:
+    update_service_account(
+        principal=principal, account_id=account_id, changes={"is_active": False}, reason=_REASON
+    )
+    return "service_account"
 
 
 def _end_user(principal: Principal, user_id: UUID, offices: list[Office]) -> str:

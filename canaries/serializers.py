@@ -1,24 +1,24 @@
-"""REST serializers of canaries, incidents, offices and the journal. Their sizes fit a page of the journal."""
+"""REST serializers of canaries, incidents, offices, channels and the journal. Their sizes fit a page of the journal."""
 
 from typing import Any, Final
 
 from rest_framework import serializers
 
-from canaries.documents import Kind, Level, Status
+from canaries.documents import ChannelKind, Kind, Level, Status
+from kernel.http.targets import MAX_URL
 from kernel.rest.fields import ChoiceField, LabelField, StrictSerializer, TimestampField
 
-PLANTED: Final = [kind for kind in Kind if kind is not Kind.OFFICE]
+_PLANTED: Final = [kind for kind in Kind if kind is not Kind.OFFICE]
 _DECISIONS: Final = [status for status in Status if status is not Status.NEW]
 LONGEST_NOTE: Final = 200
+LONGEST_TARGET: Final = MAX_URL
 LONGEST_REFERENCE: Final = 100
 _MOST_EXEMPTIONS: Final = 8
 
 
 class _ExemptionSerializer(StrictSerializer):
-    token_id = serializers.UUIDField(required=False)
-    operation = serializers.CharField(
-        required=False, max_length=64, help_text="such as crypto.message.encrypted"
-    )
+    token_id = serializers.UUIDField()
+    operation = serializers.CharField(max_length=64, help_text="such as crypto.message.encrypted")
     client_ip = serializers.IPAddressField(required=False)
     per_hour = serializers.IntegerField(min_value=1, max_value=100_000, default=60)
 
@@ -35,7 +35,7 @@ def _exemptions() -> serializers.ListField:
 
 
 class NewCanarySerializer(StrictSerializer):
-    kind = ChoiceField(choices=PLANTED)
+    kind = ChoiceField(choices=_PLANTED)
     object = serializers.CharField(max_length=LONGEST_REFERENCE, help_text="ID or name")
     note = LabelField(max_length=LONGEST_NOTE, help_text="where it is planted")
     level = ChoiceField(choices=list(Level), default=Level.ALERT)
@@ -50,7 +50,7 @@ class CanaryChangesSerializer(StrictSerializer):
 
 class CanarySerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(source="canary.id")
-    kind = ChoiceField(source="canary.kind", choices=PLANTED)
+    kind = ChoiceField(source="canary.kind", choices=_PLANTED)
     object_id = serializers.CharField(source="canary.object_id")
     name = serializers.CharField(source="canary.name")
     note = serializers.CharField(source="canary.note")
@@ -130,3 +130,26 @@ class _RecordSerializer(serializers.Serializer[Any]):
 class JournalSerializer(serializers.Serializer[Any]):
     results = _RecordSerializer(many=True)
     next = serializers.CharField(allow_null=True)
+
+
+class NewChannelSerializer(StrictSerializer):
+    kind = ChoiceField(choices=list(ChannelKind))
+    target = serializers.CharField(max_length=LONGEST_TARGET, help_text="an e-mail address, or a URL")
+
+
+class ChannelSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField(source="channel.id")
+    kind = ChoiceField(source="channel.kind", choices=list(ChannelKind))
+    name = serializers.CharField(source="channel.label", help_text="without the path of a URL")
+    added_at = TimestampField(source="channel.added_at")
+    added_by = serializers.CharField(source="channel.added_by", help_text="ID of the officer, or host")
+    delivered_at = TimestampField(source="state.delivered_at", allow_null=True)
+    failures = serializers.IntegerField(source="state.failures", help_text="in a row")
+    error = serializers.CharField(source="state.error", help_text="of the last failure")
+    waiting = serializers.IntegerField(help_text="notices that it has not got yet")
+
+
+class AddedChannelSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField(source="channel.id")
+    name = serializers.CharField(source="channel.label")
+    secret = serializers.CharField(help_text="of a webhook; shown only here")

@@ -20,7 +20,11 @@ api = [
     path(
         "canaries/offices/<uuid:user_id>/confirm", rest.ConfirmOfficeView.as_view(), name="api-office-confirm"
     ),
+    path("canaries/channels", rest.ChannelListView.as_view(), name="api-channels"),
+    path("canaries/channels/<uuid:channel_id>", rest.ChannelView.as_view(), name="api-channel"),
+    path("canaries/channels/<uuid:channel_id>/test", rest.ChannelTestView.as_view(), name="api-channel-test"),
     path("canaries/journal", rest.JournalView.as_view(), name="api-journal"),
+    path("canaries/journal/export", rest.JournalExportView.as_view(), name="api-journal-export"),
 ]
 api.append(
     path(
@@ -34,6 +38,8 @@ pages = [
     path("canaries/", views.CanariesView.as_view(), name="canaries"),
     path("canaries/incidents/", views.IncidentsView.as_view(), name="incidents"),
     path("canaries/incidents/<uuid:incident_id>/", views.IncidentView.as_view(), name="incident"),
+    path("canaries/plant/<kind>/", views.PlantView.as_view(), name="plant-canary"),
+    path("canaries/channels/", views.ChannelsView.as_view(), name="channels"),
     path("canaries/offices/", views.OfficesView.as_view(), name="offices"),
     path("canaries/<uuid:canary_id>/", views.CanaryView.as_view(), name="canary"),
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
@@ -9,20 +10,21 @@ from django.utils.functional import cached_property
 
 from accounts.principals import Principal
 from audit.services.showing import with_names
-from canaries.documents import HOST, Incident, Kind, Level
-from canaries.forms import AppointForm, CanaryForm, DecisionForm, PlantForm
+from canaries.documents import HOST, ChannelKind, Incident, Kind, Level
+from canaries.forms import AppointForm, CanaryForm, ChannelForm, DecisionForm, PlantForm
 from canaries.hidden.views import OFFICER, OfficerPageView
-from canaries.services import deciding, editing, offices, planting, reading
+from canaries.services import channels, deciding, editing, offices, planting, reading
 from canaries.services.acts import last_acts, reach_of
 from canaries.services.finding import find_object
 from canaries.services.reading import ListedCanary
-from canaries.wording import KINDS, LEVELS, STATUSES, next_steps
+from canaries.wording import KINDS, LEVELS, PLANTINGS, STATUSES, next_steps
 from kernel.clock import database_now
-from kernel.errors import DomainError, RecentAuthRequired
+from kernel.errors import DomainError, NotFound, RecentAuthRequired
 from kernel.pages.form_views import FormView
 from kernel.pages.forms import PageForm
 
 _LIMIT = 200  # rows of a page; the API has all
+_PLANTED = [(kind, KINDS[kind]) for kind in PLANTINGS]
 
 
 class _OfficerFormView[F: PageForm](OfficerPageView, FormView[Principal, F]):
@@ -39,22 +41,46 @@ class _OfficerFormView[F: PageForm](OfficerPageView, FormView[Principal, F]):
         return True
 
 
-class CanariesView(_OfficerFormView[PlantForm]):
+class CanariesView(OfficerPageView):
     template = "canaries/list.html"
-    form_class = PlantForm
 
-    def show_form(self, form: PlantForm, **context: Any) -> HttpResponse:
+    def get(self, _request: HttpRequest) -> HttpResponse:
         found = reading.list_canaries()
         rows = [(each, KINDS[each.canary.kind]) for each in found[:_LIMIT]]
-        return self.page(form=form, rows=rows, has_more=len(found) > _LIMIT, limit=_LIMIT, **context)
+        return self.page(rows=rows, has_more=len(found) > _LIMIT, limit=_LIMIT, kinds=_PLANTED)
+
+
+class PlantView(_OfficerFormView[PlantForm]):
+    """Suggestions for one kind, and the form that adopts an object of it."""
+
+    template = "canaries/plant.html"
+    form_class = PlantForm
+
+    @cached_property
+    def kind(self) -> Kind:
+        kind = next((kind for kind, _ in _PLANTED if kind == self.kwargs["kind"]), None)
+        if kind is None:
+            raise NotFound
+        return kind
+
+    def show_form(self, form: PlantForm, **context: Any) -> HttpResponse:
+        planting_of_kind = PLANTINGS[self.kind]
+        return self.page(
+            form=form,
+            kind=self.kind,
+            label=KINDS[self.kind],
+            planting=planting_of_kind,
+            create_url=reverse(planting_of_kind.create),
+            names=planting.suggest_names(self.kind),
+            **context,
+        )
 
     def perform(self, form: PlantForm) -> HttpResponse:
         sent = form.cleaned_data
-        kind = Kind(sent["kind"])
         planted = planting.plant_canary(
             by=self.officer_id,
-            kind=kind,
-            object_id=find_object(kind, sent["object"]),
+            kind=self.kind,
+            object_id=find_object(self.kind, sent["object"]),
             note=sent["note"],
             level=Level(sent["level"]),
         )
@@ -171,6 +197,37 @@ class OfficesView(_OfficerFormView[AppointForm]):
         user_id = find_object(Kind.USER, form.cleaned_data["user"])
         offices.appoint_officer(by=self.officer_id, user_id=user_id)
         return self.done(reverse("offices"))
+
+
+class ChannelsView(_OfficerFormView[ChannelForm]):
+    template = "canaries/channels.html"
+    form_class = ChannelForm
+
+    def show_form(self, form: ChannelForm, **context: Any) -> HttpResponse:
+        return self.page(form=form, rows=channels.list_channels(), **context)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        changes: Mapping[str, Any] = {"test": channels.send_test, "remove": channels.remove_channel}
+        for name, change in changes.items():
+            if name in request.POST:
+                change(by=self.officer_id, channel_id=_id_in(request.POST[name]))
+                return self.done(reverse("channels"))
+        return super().post(request, *args, **kwargs)
+
+    def perform(self, form: ChannelForm) -> HttpResponse:
+        sent = form.cleaned_data
+        added = channels.add_channel(
+            by=self.officer_id, kind=ChannelKind(sent["kind"]), target=sent["target"]
+        )
+        # In the response itself: a secret belongs into no session, and no later page shows it.
+        return self.show_form(ChannelForm(), added=added) if added.secret else self.done(reverse("channels"))
+
+
+def _id_in(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None
 
 
 def _name_of(officer_id: str) -> str:

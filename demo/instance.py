@@ -37,6 +37,7 @@ _SETUP: Final = (
     account_actions.SIGNING_KEY_PUBLISHED,
     account_actions.SIGNING_KEY_ROTATED,
     account_actions.SETUP_READ,
+    audit_actions.JOURNAL_ANCHORED,
     account_actions.SETUP_LINK_ISSUED,
     account_actions.USER_CREATED,
     account_actions.SESSION_OPENED,

@@ -15,6 +15,7 @@ from accounts.tokens.access_tokens import (
     authenticate_bearer,
     authenticate_known_bearer,
 )
+from accounts.tokens.recorded_uses import record_use
 from accounts.tokens.service_tokens import require_network
 from audit.log.events import Actor, Source
 from kernel.errors import DomainError, Unauthenticated

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from canaries.documents import Channel, ChannelState, Incidents, Notice
 from canaries.notices import CHANNEL_FAILING, CHANNEL_RECOVERED, queue_text
-from canaries.store import Change
+from canaries.sealed.store import Change
 
 type _Claim = tuple[Channel, Notice]
 

@@ -11,7 +11,8 @@ import django.db
 from canaries.delivery.claims import claim, due_channels, settle
 from canaries.delivery.duties import queue_due
 from canaries.delivery.sending import send
-from canaries.store import anchor_due, changing, read_incidents
+from canaries.sealed.journal import newest_number
+from canaries.sealed.store import changing, read_incidents
 from kernel.clock import database_now
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,8 @@ def deliver_notices() -> None:
 
     Does not wait for the threads. Raises DocumentsAltered.
     """
-    anchor_due()
+    if newest_number() == 0:
+        return  # before the first start of the watcher
     queue_due()
     for channel_id in due_channels(read_incidents(), database_now()):
         Thread(target=_deliver, args=[channel_id], name="notices").start()

@@ -10,7 +10,7 @@ from audit.sequencing.lag import read_lag_seconds
 from canaries.documents import CanarySet, Incidents
 from canaries.models import LogPosition
 from canaries.notices import HEARTBEAT, LOG_LATE, LOG_RECOVERED, queue_text
-from canaries.store import Change, changing, read_incidents, read_set
+from canaries.sealed.store import Change, changing, read_incidents, read_set
 from kernel.clock import database_now
 from kernel.trust.row_mac import IntegrityFailed
 

@@ -23,13 +23,20 @@ from kernel.databases.transactions import uncounted_statements
 from kernel.http.context import in_context
 from kernel.http.middleware import Handler
 from kernel.observability.tracing import untraced
-from kernel.pages.problem_views import problem_response
+from kernel.pages.problem_views import csrf_failure, problem_response
 from kernel.rest.exceptions import translate
 
 _ROUTES = "ciphercanary.hidden_urls"
 _OF_THE_BODY = frozenset({"content-type", "content-length"})
 # The refusal of the unknown path, and messages of other pages, which would be shown twice.
 _LEFT = ("refusal", "_messages")
+
+
+class _SilentCsrf(CsrfViewMiddleware):
+    """Writes no line about the path to the log."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponse:
+        return csrf_failure(request, reason)
 
 
 class HiddenRoutes:
@@ -73,7 +80,7 @@ def _respond(request: HttpRequest, match: ResolverMatch, officer: Principal) -> 
     hidden = request
     try:
         hidden = _copied(request, match, officer)
-        refused = CsrfViewMiddleware(lambda _: HttpResponse()).process_view(
+        refused = _SilentCsrf(lambda _: HttpResponse()).process_view(
             hidden, match.func, match.args, match.kwargs
         )
         response: HttpResponse = refused or match.func(hidden, *match.args, **match.kwargs)

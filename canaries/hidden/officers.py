@@ -10,8 +10,8 @@ from django.http import HttpRequest
 
 from accounts.principals import Principal
 from accounts.tokens.authentication import find_session
+from canaries.sealed.store import read_set
 from canaries.services.offices import active_officers
-from canaries.store import read_set
 from kernel.clock import database_now
 from kernel.errors import DomainError
 from kernel.http.middleware import is_api
@@ -20,7 +20,7 @@ from kernel.pages.views import known_principal
 from kernel.runtime import ProcessState
 
 PERIOD: Final = 1.0  # seconds
-_PAGES: Final = "/canaries/"  # of ``ciphercanary.hidden_urls``, which other pages cannot reverse
+_PAGE: Final = "/canaries/"  # ``reverse`` does not find a hidden route
 
 
 class _Known:
@@ -52,7 +52,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     caller = known_principal(request)
     has_factor = isinstance(caller, Principal) and caller.has_second_factor
     is_officer = caller is not None and has_factor and caller.user_id in _known.current.ids()
-    return shell_of_all(request) | {"canaries_url": _PAGES if is_officer else ""}
+    return shell_of_all(request) | {"officers_page": _PAGE if is_officer else ""}
 
 
 def _read() -> frozenset[UUID]:

@@ -21,18 +21,22 @@ _READER: Final = Principal.system("log reader", Source.SCHEDULER)
 
 
 def last_acts(incident: Incident) -> list[AuditLog]:
-    """The newest entries of the credential. Of an address, those of the hour before its last touch; of the host, none."""
+    """The newest entries of the credential. Without one, those of the address of the first touch in the hour before
+    the last one; of the host and of a drill, none.
+    """
     kind, _, value = incident.credential.partition(":")
-    match kind if value else "host":
-        case "host":
+    match kind:
+        case "host" | "drill":
             return []
         case "token":
             found = _of_token(value)
-        case "identity":
+        case "user" | "service_account":
             found = find_logs(reader=_READER, criteria=LogCriteria(actor=value))
         case _:
             until = incident.last_at + timedelta(seconds=1)
-            criteria = LogCriteria(client_ip=value, since=incident.last_at - _PERIOD, until=until)
+            criteria = LogCriteria(
+                client_ip=incident.first.client_ip, since=incident.last_at - _PERIOD, until=until
+            )
             found = find_logs(reader=_READER, criteria=criteria)
     return show_newest(found.order_by("-id"), _NEWEST)[0]
 
@@ -44,10 +48,10 @@ def _of_token(token_id: str) -> AuditLogQuerySet:
 
 
 def reach_of(incident: Incident) -> str:
-    """The role of the credential's holder, the keys they own, and their grants. "" for an address."""
+    """The role of the credential's holder, the keys they own, and their grants. "" without a credential."""
     kind, _, value = incident.credential.partition(":")
     token = _token(value) if kind == "token" else None
-    holder_id = value if kind == "identity" else _holder_of(token)
+    holder_id = value if kind in ("user", "service_account") else _holder_of(token)
     holder = _holder(holder_id) if holder_id else None
     if holder is None:
         return ""

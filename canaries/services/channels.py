@@ -11,7 +11,7 @@ from audit.forwarding.addresses import check_url
 from canaries.delivery.sending import SYSLOG_RECEIVERS
 from canaries.documents import CanarySet, Channel, ChannelKind, ChannelState
 from canaries.notices import CHANNEL_ADDED, CHANNEL_REMOVED, CHANNEL_TEST, queue_text
-from canaries.store import changing, read_incidents, read_set
+from canaries.sealed.store import changing, read_incidents, read_set
 from kernel.crypto.encoding import encode_base64
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.http.targets import Target
@@ -23,17 +23,17 @@ _MOST_ADDRESS: Final = 254  # characters (RFC 5321 section 4.5.3.1.3)
 _NO_EMAIL: Final = "E-mail is off. Set CC_SMTP_HOST, CC_NOTIFY_FROM and CC_NOTIFY_EMAILS."
 
 
-class AddedChannel(Struct, frozen=True, kw_only=True):
+class _AddedChannel(Struct, frozen=True, kw_only=True):
     """``secret``: of a webhook, as text; "" of others. It is shown only here."""
 
     channel: Channel
     secret: str
 
     def __repr__(self) -> str:
-        return f"<AddedChannel {self.channel.id}>"
+        return f"<_AddedChannel {self.channel.id}>"
 
 
-class ListedChannel(Struct, frozen=True, kw_only=True):
+class _ListedChannel(Struct, frozen=True, kw_only=True):
     """``waiting``: notices that it has not got yet."""
 
     channel: Channel
@@ -41,7 +41,7 @@ class ListedChannel(Struct, frozen=True, kw_only=True):
     waiting: int
 
 
-def add_channel(*, by: str, kind: ChannelKind, target: str) -> AddedChannel:
+def add_channel(*, by: str, kind: ChannelKind, target: str) -> _AddedChannel:
     """``by``: an officer's id, or ``HOST``. ``target``: an e-mail address or a URL.
 
     Raises Invalid, naming the field ``target``, Conflict, DocumentsAltered.
@@ -63,7 +63,7 @@ def add_channel(*, by: str, kind: ChannelKind, target: str) -> AddedChannel:
         title = f"The channel {channel.label} was added"
         text = "It gets all notices from now on. Next step: remove it unless an officer added it."
         queue_text(change, CHANNEL_ADDED, title, text, change.set.channels)
-    return AddedChannel(channel=channel, secret=secret_text(secret) if secret else "")
+    return _AddedChannel(channel=channel, secret=secret_text(secret) if secret else "")
 
 
 def remove_channel(*, by: str, channel_id: UUID) -> None:
@@ -97,11 +97,11 @@ def send_test(*, by: str, channel_id: UUID) -> None:
         )
 
 
-def list_channels() -> list[ListedChannel]:
+def list_channels() -> list[_ListedChannel]:
     """In the order in which they were added. Raises DocumentsAltered."""
     canaries, incidents = read_set(), read_incidents()
     return [
-        ListedChannel(
+        _ListedChannel(
             channel=channel,
             state=incidents.channel_states.get(channel.id, ChannelState()),
             waiting=sum(channel.id in notice.waiting for notice in incidents.notices),

@@ -5,8 +5,8 @@ from typing import Final
 from uuid import UUID
 
 from canaries.documents import Incident, Status
+from canaries.sealed.store import changing
 from canaries.services.reading import find_incident
-from canaries.store import changing
 from kernel.errors import Conflict, Invalid
 
 NEXT: Final[Mapping[Status, tuple[Status, ...]]] = {

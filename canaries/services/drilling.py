@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from audit.models import AuditLog
 from canaries.documents import DRILL, HOST, Canary, CanarySet, Drill, Incident, Incidents, Kind, Status
+from canaries.sealed.store import Change, changing, read_incidents
 from canaries.services.planting import find_canary
-from canaries.store import Change, changing, read_incidents
 from kernel.errors import Conflict
 from kernel.http.response_headers import new_request_id
 from keys.models import Key

@@ -6,8 +6,8 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from canaries.documents import Canary, Exemption, Level
+from canaries.sealed.store import changing
 from canaries.services.planting import find_canary
-from canaries.store import changing
 
 
 def change_canary(

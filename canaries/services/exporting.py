@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import msgspec
 
+from audit.actions import JOURNAL_ANCHORED
 from audit.models import AuditLog
-from canaries import journal
-from canaries.actions import JOURNAL_ANCHORED
-from canaries.alarms import alarm_if_altered
-from canaries.store import anchor_of, changing
+from canaries.sealed import journal
+from canaries.sealed.alarms import alarm_if_altered
+from canaries.sealed.store import anchor_of, changing
 from kernel.crypto.encoding import encode_base64
 
 _encode = msgspec.json.Encoder().encode

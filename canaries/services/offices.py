@@ -3,15 +3,16 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from msgspec.structs import replace
 
 from accounts.models import User
 from accounts.models.users import UserState
 from accounts.second_factors.services.passkeys import has_passkeys
-from canaries.documents import HOST, Notice, Office
-from canaries.store import Change, changing, read_set
+from canaries.documents import HOST, Office
+from canaries.notices import queue_text
+from canaries.sealed.store import Change, changing, read_set
 from kernel.errors import Conflict, NotFound, Refused
 
 WAIT: Final = timedelta(hours=24)  # before an appointment by an officer is effective without a confirmation
@@ -141,20 +142,13 @@ def _announce(change: Change, word: str, office: Office, by: str) -> None:
     """In the journal, and to all channels, so that officers can object within ``WAIT``."""
     change.note(word, by=by, office=office)
     who = next((each.name for each in change.set.offices if str(each.user_id) == by), by)
-    notice = Notice(
-        id=uuid4(),
-        at=change.at,
-        topic=word,
-        text=_TEXTS[word].format(
-            name=office.name, by=who, at=office.effective_at.isoformat(timespec="seconds")
-        ),
-        waiting=[channel.id for channel in change.set.channels],
-    )
-    change.incidents.notices.append(notice)
+    title = _TITLES[word].format(name=office.name, by=who)
+    text = f"The office is effective from {office.effective_at:%Y-%m-%d %H:%M} UTC on."
+    queue_text(change, word, title, "" if word == "office.removed" else text, change.set.channels)
 
 
-_TEXTS: Final = {
-    "office.appointed": "{by} appointed {name} as an officer, effective from {at}.",
-    "office.confirmed": "{by} confirmed the office of {name}.",
-    "office.removed": "{by} removed the office of {name}.",
+_TITLES: Final = {
+    "office.appointed": "{by} appointed {name} as an officer",
+    "office.confirmed": "{by} confirmed the office of {name}",
+    "office.removed": "{by} removed the office of {name}",
 }

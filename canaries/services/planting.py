@@ -4,18 +4,19 @@ No entry of the log shows it. The journal has it.
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID, uuid4
 
-from django.db.models import Model, Q
+from django.db.models import Model
 
 from accounts.models import ServiceAccount, ServiceToken, User
 from canaries.documents import Canary, Exemption, Kind, Level
 from canaries.naming import suggest
-from canaries.store import changing
+from canaries.sealed.store import changing
 from kernel.errors import Conflict, NotFound
 from keys.models import Key
 
+_SAMPLE: Final = 2_000  # names from which suggestions are made
 TABLES: Final[Mapping[Kind, tuple[type[Model], str]]] = {
     Kind.KEY: (Key, "name"),
     Kind.CIPHERTEXT: (Key, "name"),
@@ -29,23 +30,20 @@ def plant_canary(
     *,
     by: str,
     kind: Kind,
-    reference: str,
+    object_id: UUID,
     note: str,
     level: Level = Level.ALERT,
     exemptions: tuple[Exemption, ...] = (),
 ) -> Canary:
-    """Adopt the object. ``by``: an officer's id, or ``HOST``. ``reference``: its ID or its name.
-
-    Raises NotFound, Conflict, DocumentsAltered.
-    """
-    object_id, name = _find(kind, reference)
+    """Adopt the object. ``by``: an officer's id, or ``HOST``. Raises NotFound, Conflict, DocumentsAltered."""
+    name = _name_of(kind, object_id)
     with changing() as change:
-        if any(each.object_id == object_id for each in change.set.canaries):
+        if any(each.object_id == str(object_id) for each in change.set.canaries):
             raise Conflict("This object is a canary already.")
         canary = Canary(
             id=uuid4(),
             kind=kind,
-            object_id=object_id,
+            object_id=str(object_id),
             name=name,
             note=note,
             level=level,
@@ -63,6 +61,8 @@ def remove_canary(*, by: str, canary_id: UUID) -> None:
     with changing() as change:
         canary = find_canary(change.set.canaries, canary_id)
         change.set.canaries.remove(canary)
+        for kept in (change.incidents.touched_at, change.incidents.drilled_at, change.incidents.crowds):
+            kept.pop(canary.id, None)
         change.note("canary.removed", by=by, canary=canary.id)
 
 
@@ -74,10 +74,17 @@ def find_canary(canaries: list[Canary], canary_id: UUID) -> Canary:
     return found
 
 
+def suggest_names(kind: Kind) -> list[str]:
+    """Names for a new decoy that look like those of this kind."""
+    model, column = TABLES[kind]
+    names = model._default_manager.order_by("-created_at").values_list(column, flat=True)[:_SAMPLE]
+    return suggest(list(names))
+
+
 def _name_of(kind: Kind, object_id: UUID) -> str:
     """Raises NotFound."""
     model, column = TABLES[kind]
     row = model._default_manager.filter(pk=object_id).values_list(column).first()
     if row is None:
-        raise NotFound
+        raise NotFound("There is no such object. Create the object first.")
     return str(row[0])

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from canaries import journal
 from canaries.documents import Canary, Incident, Record, watched
+from canaries.sealed import journal
+from canaries.sealed.store import read_incidents, read_set
 from canaries.services.planting import find_canary
-from canaries.store import read_incidents, read_set
 from kernel.errors import NotFound
 
 

@@ -7,19 +7,30 @@ from typing import Final, NamedTuple
 import msgspec
 
 from accounts.actions import USER_UNLOCKED
+from accounts.errors import OtpRequired
+from audit.actions import REFUSALS_OVERFLOWED
 from audit.log.events import ActorType, Outcome, Source
-from canaries.documents import Canary, CanarySet, Kind, watched
+from audit.sequencing.token_uses import SERVICE_TOKEN
+from canaries.documents import HOST_CREDENTIAL, UNAUTHENTICATED, Canary, CanarySet, Kind, watched
+from canaries.sealed.sealing import open_counts
+from kernel.crypto.encoding import decode_canonical_base64
+from kernel.crypto.errors import UnwrapFailed
 
-# What the product does by itself with every key, such as a scheduled rotation, is no touch.
+# What the product does by itself, such as a scheduled rotation or quarantine, is no touch.
 _OF_THE_PRODUCT: Final = frozenset({Source.SCHEDULER})
 _OF_KEYS: Final = frozenset({Kind.KEY, Kind.CIPHERTEXT})
+
+
+# Of ``meta`` that someone altered: no JSON, no UTF-8, too deep.
+_UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 class _Named(msgspec.Struct):
     """The members of ``meta`` that can name a canary."""
 
-    ciphertext_keys: tuple[str, ...] = ()
     refused_keys: tuple[str, ...] = ()
+    target_key_id: str = ""
+    key_id: str = ""
 
 
 class _Counting(msgspec.Struct):
@@ -47,22 +58,23 @@ class Row(NamedTuple):
     token_id: str
     object_id: str
     meta: str
+    code: str
+    auth_method: str
 
 
 class Matcher:
     """The canaries by everything that names them. One lookup for each column of a row."""
 
     def __init__(self, canaries: CanarySet) -> None:
-        self._named: dict[str, list[Canary]] = defaultdict(list)
+        self.named: dict[str, list[Canary]] = defaultdict(list)
         for canary in watched(canaries):
             for name in _names_of(canary):
                 self.named[name].append(canary)
 
     def touched(self, row: Row) -> list[Canary]:
         """The canaries that the row is about, each once."""
+        # Without any canary, it costs the same.
         named = self.named
-        if not named:
-            return []
         found = {
             canary.id: canary
             for name in [*named_by(row), *counted_in(row)]
@@ -87,7 +99,7 @@ def counted_in(row: Row) -> Mapping[str, int]:
         return {}
     try:
         return open_counts(decode_canonical_base64(_decode_counting(row.meta).sealed))
-    except (msgspec.DecodeError, ValueError, UnwrapFailed):
+    except (*_UNREADABLE, UnwrapFailed):
         return {}  # altered, or by a process that could not seal it and has logged this
 
 
@@ -106,33 +118,37 @@ def named_by(row: Row) -> Iterator[str]:
 def _ids_in(meta: str) -> Iterable[str]:
     try:
         values = _decode(meta)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return []  # altered: the verification of the log finds it
-    return [each for name in _Named.__struct_fields__ for each in getattr(values, name)]
+    return [*values.refused_keys, values.target_key_id, values.key_id]
 
 
 def _is_touch(canary: Canary, row: Row) -> bool:
     if canary.kind is Kind.OFFICE:
         return _is_change_by_another(canary.object_id, row)
-    return not (canary.kind in _OF_KEYS and row.source in _OF_THE_PRODUCT)
+    return not (row.source in _OF_THE_PRODUCT and row.actor_type == ActorType.SYSTEM)
 
 
 def _is_change_by_another(user_id: str, row: Row) -> bool:
     """Whether anyone else changed the account: role, state, password, factors or sessions. Unlocking gives no access."""
-    is_by_another = row.user_id != user_id and row.source not in _OF_THE_PRODUCT
+    is_own = row.user_id == user_id and row.auth_method != SERVICE_TOKEN  # a token may be stolen
+    is_by_another = not is_own and row.source not in _OF_THE_PRODUCT
     is_done = row.outcome == Outcome.OK and row.action != USER_UNLOCKED
     return row.object_id == user_id and is_by_another and is_done
 
 
 def is_low(canary: Canary, row: Row) -> bool:
     """Whether the touch proves no stolen secret: a sign-in with a wrong password."""
-    return canary.kind is Kind.USER and row.actor_type == ActorType.ANONYMOUS and row.outcome != Outcome.OK
+    is_refused = row.actor_type == ActorType.ANONYMOUS and row.outcome != Outcome.OK
+    return canary.kind is Kind.USER and is_refused and row.code != OtpRequired.code
 
 
-def credential_of(row: Row, auth_method: str, client_ip: str) -> str:
-    """What the touches of one incident have in common: a service token, else the person or account, else the address."""
-    if auth_method == SERVICE_TOKEN and row.token_id:
+def credential_of(canary: Canary, row: Row) -> str:
+    """What the touches of one incident have in common: a service token, else the person or account, else the canary."""
+    if row.auth_method == SERVICE_TOKEN and row.token_id:
         return f"token:{row.token_id}"
     if row.user_id:
         return f"user:{row.user_id}"
-    return f"service_account:{row.actor_id}" if row.actor_id else f"address:{client_ip}"
+    if row.actor_id:
+        return f"service_account:{row.actor_id}"
+    return HOST_CREDENTIAL if row.source == Source.COMMAND else f"{UNAUTHENTICATED}{canary.id}"

@@ -15,8 +15,8 @@ from django.core.exceptions import ObjectDoesNotExist
 
 from audit.log.events import Actor, Event
 from canaries.documents import CanarySet
-from canaries.sealing import COUNTS_BYTES, seal_counts
-from canaries.store import opened_set, read_sealed_set
+from canaries.sealed.sealing import COUNTS_BYTES, seal_counts
+from canaries.sealed.store import read_set
 from canaries.watching.matching import Matcher, Row, named_by
 from kernel.crypto.encoding import encode_base64
 from kernel.errors import DomainError
@@ -67,23 +67,23 @@ class _OpenedNames:
 
     def __init__(self) -> None:
         self.named: _Named | None = None
-        self._sealed: bytes | None = None
+        self._set: CanarySet | None = None
 
     def refresh(self) -> None:
         try:
-            sealed = read_sealed_set()
-            if sealed != self._sealed:
-                matcher = Matcher(opened_set(sealed) if sealed else CanarySet())
+            canaries = read_set()
+            if canaries is not self._set:
+                matcher = Matcher(canaries)
                 self.named = {
-                    name: tuple(str(canary.id) for canary in canaries)
-                    for name, canaries in matcher.named.items()
+                    name: tuple(str(canary.id) for canary in touched)
+                    for name, touched in matcher.named.items()
                 }
-                self._sealed = sealed
+                self._set = canaries
         except (DomainError, ObjectDoesNotExist, django.db.Error):
             logger.exception("the details of refusals could not be looked up")
 
     def forget(self) -> None:
-        self.named = self._sealed = None
+        self.named = self._set = None
 
 
 class _ThisProcess:
@@ -120,4 +120,6 @@ def _row_of(event: Event, actor: Actor) -> Row:
         token_id=actor.token_id,
         object_id=event.object_id,
         meta=event.meta_text,
+        code=event.code,
+        auth_method=actor.auth_method,
     )

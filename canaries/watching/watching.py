@@ -1,26 +1,33 @@
 """Follow the log, and note each touch of a canary once: the position moves in the transaction that notes it."""
 
 from collections.abc import Iterator
-from functools import lru_cache
+from typing import Final
 
 from django.db import transaction
+from msgspec.structs import replace
 
+from audit.log.events import TEXT_LIMITS, clean_text
 from audit.log.raw_rows import timestamp_of
 from audit.models import AuditLog
 from audit.verification import integrity
 from audit.verification.integrity import FoundEntry
 from canaries import incidents
-from canaries.documents import Canary, Kind, Touch, watched
-from canaries.errors import DocumentsAltered
+from canaries.documents import UNAUTHENTICATED, Canary, CanarySet, Kind, Touch, watched
 from canaries.models import LogPosition
+from canaries.notices import queue
+from canaries.quarantine import quarantine_due
+from canaries.sealed.alarms import alarm_if_altered
+from canaries.sealed.consistency import check_position
+from canaries.sealed.store import Change, anchor_due, changing, read_incidents, read_set
 from canaries.services.offices import suspend_office
-from canaries.store import Change, anchor_due, changing, opened_set, read_incidents, read_sealed_set
 from canaries.watching.matching import Matcher, Row, counted_in, credential_of, is_low
 from canaries.watching.reading import MOST_ROWS, last_id_of, rows_after
 from kernel.clock import database_now
-from kernel.runtime import process_cache
+from kernel.runtime import ProcessState
 
-type Touched = list[tuple[Canary, Touch]]
+_LONGEST_OUTCOME, _LONGEST_CREDENTIAL = 10, 64  # characters
+
+type _Touched = list[tuple[Canary, Touch]]
 
 
 def watch_log() -> None:
@@ -30,21 +37,20 @@ def watch_log() -> None:
     """
     with alarm_if_altered():
         anchor_due()
-        while watch_next():
+        while _watch_next():
             pass
-        announce_due()
+        _announce_due()
+        quarantine_due()
 
 
-def watch_next() -> bool:
+def _watch_next() -> bool:
     """Note the touches of the next rows. Returns whether there may be more."""
-    position = read_position()
-    if position is None:
-        raise DocumentsAltered("the position in the log is missing")
-    rows = rows_after(position.check_mac().last_id)
+    position = check_position()
+    rows = rows_after(position.last_id)
     if not rows:
         return False
     # The set is read after the rows. So a canary that was planted before one of these entries is in it.
-    touched = list(_touched(rows, matcher_of(read_sealed_set())))
+    touched = list(_touched(rows, _matching.current.matcher_of(read_set())))
     last = rows[-1]
     with transaction.atomic():
         if _advance(position, last_id_of(last.id, last.entries)) and touched:
@@ -53,17 +59,27 @@ def watch_next() -> bool:
     return len(rows) == MOST_ROWS
 
 
-def announce_due() -> None:
+def _announce_due() -> None:
     """Write the notices of touches that were counted since the last notice of their incident."""
     if incidents.due(read_incidents(), database_now()):
         with changing() as change:
             _announce(change)
 
 
-@process_cache
-@lru_cache(1)
-def matcher_of(sealed: bytes) -> Matcher:
-    return Matcher(opened_set(sealed))
+class _Matching:
+    """The matcher of the set that was read last."""
+
+    def __init__(self) -> None:
+        self._set = CanarySet()
+        self._matcher = Matcher(self._set)
+
+    def matcher_of(self, canaries: CanarySet) -> Matcher:
+        if canaries is not self._set:
+            self._set, self._matcher = canaries, Matcher(canaries)
+        return self._matcher
+
+
+_matching: Final = ProcessState(_Matching)
 
 
 def _advance(position: LogPosition, last_id: int) -> bool:
@@ -92,22 +108,25 @@ def _touched(rows: list[Row], matcher: Matcher) -> Iterator[tuple[Canary, Touch]
 def _touch_of(canary: Canary, row: Row, entries: list[FoundEntry]) -> Touch:
     """The entries of one row are equal, but for their requests. The touch has the first one."""
     columns = entries[0].columns
-    client_ip, auth_method = str(columns["client_ip"]), str(columns["auth_method"])
+    text = {
+        name: clean_text(str(columns[name]), limit) for name, limit in TEXT_LIMITS.items()
+    }  # altered: any length
     return Touch(
         canary_id=canary.id,
         log_id=row.id,
         at=timestamp_of(columns["timestamp"]) or database_now(),  # an altered one: now, so that it counts
-        action=row.action,
-        outcome=row.outcome,
-        code=str(columns["code"]),
+        action=text["action"],
+        outcome=row.outcome[:_LONGEST_OUTCOME],
+        code=text["code"],
         count=counted_in(row).get(str(canary.id)) or sum(_count_of(entry) for entry in entries),
-        credential=credential_of(row.token_id, str(columns["auth_method"]), identity, client_ip),
-        actor_name=row.actor_name,
-        auth_method=auth_method,
-        client_ip=client_ip,
-        user_agent=str(columns["user_agent"]),
-        source=row.source,
-        request_id=str(columns["request_id"]),
+        credential=credential_of(canary, row)[:_LONGEST_CREDENTIAL],
+        actor_name=text["actor_name"],
+        auth_method=text["auth_method"],
+        client_ip=text["client_ip"],
+        user_agent=text["user_agent"],
+        source=text["source"],
+        request_id=text["request_id"],
+        holder=(row.user_id or row.actor_id)[:_LONGEST_CREDENTIAL],
         is_low=is_low(canary, row),
     )
 
@@ -118,9 +137,13 @@ def _count_of(entry: FoundEntry) -> int:
     return count if isinstance(count, int) else 1
 
 
-def _note(change: Change, touched: Touched) -> None:
-    for canary, found in touched:
-        touch = match_drill(change.incidents, canary, found)
+def _note(change: Change, touched: _Touched) -> None:
+    unexpected = [
+        (canary, incidents.match_drill(change.incidents, canary, touch))
+        for canary, touch in touched
+        if not incidents.is_expected(change.incidents, canary, touch)
+    ]
+    for canary, touch in _merged(unexpected):
         incident = incidents.add_touch(change.incidents, canary, touch)
         change.note("canary.touched", canary=canary.id, incident=incident.id, touch=touch)
         if canary.kind is Kind.OFFICE:
@@ -128,8 +151,23 @@ def _note(change: Change, touched: Touched) -> None:
     _announce(change)
 
 
+def _merged(touched: _Touched) -> _Touched:
+    """Equal touches of strangers as one with their count: otherwise a flood of them would fill the journal."""
+    found: dict[object, tuple[Canary, Touch]] = {}
+    for canary, touch in touched:
+        is_of_stranger = touch.credential.startswith(UNAUTHENTICATED)
+        kind = (
+            (canary.id, touch.action, touch.outcome, touch.code)
+            if is_of_stranger
+            else (canary.id, touch.log_id)
+        )
+        known = found.get(kind)
+        merged = touch if known is None else replace(known[1], count=known[1].count + touch.count)
+        found[kind] = canary, merged
+    return list(found.values())
+
+
 def _announce(change: Change) -> None:
     canaries = {canary.id: canary for canary in watched(change.set)}
-    channels = [channel.id for channel in change.set.channels]
     for incident in incidents.due(change.incidents, change.at):
         queue(change, incidents.announce(incident, canaries, change.at), change.set.channels)

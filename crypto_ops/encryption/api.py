@@ -6,7 +6,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.tokens.recorded_uses import record_use
 from crypto_ops import actions
 from crypto_ops.deciding.api import EngineView
 from crypto_ops.deciding.services import perform
@@ -15,7 +14,7 @@ from crypto_ops.encryption import serializers, wire
 from crypto_ops.encryption.services.messages import InspectRequest
 from crypto_ops.items.api import BatchView, MessageView
 from crypto_ops.items.wire import encode_batch
-from kernel.http.context import in_context, set_audit_object
+from kernel.http.context import set_audit_object
 from kernel.rest.fields import represent
 from kernel.rules import Rule
 

@@ -27,7 +27,7 @@ from audit.commit import loop_writer
 from audit.errors import AuditUnavailable
 from audit.log import refusals
 from audit.log.events import Event, Outcome
-from audit.log.named_keys import text_of, with_named_keys
+from audit.named_keys import text_of, with_named_keys
 from crypto_ops.deciding import wire
 from crypto_ops.deciding.context import CachedDecisionContext, CacheMiss, FreshDecisionContext, UnknownCost
 from crypto_ops.deciding.services import MAX_DECISIONS, Operation, Result, changing_too_fast

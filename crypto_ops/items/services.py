@@ -6,7 +6,7 @@ from uuid import UUID
 
 from accounts.principals import Principal
 from audit.log.events import Event, Outcome
-from audit.log.named_keys import refused_keys
+from audit.named_keys import refused_keys
 from crypto_ops.deciding.context import DecisionContext
 from crypto_ops.deciding.services import KeyRequest, key_event, perform
 from crypto_ops.measurement import measured

@@ -21,8 +21,8 @@ from django.http import HttpResponse
 
 from audit.log import refusals
 from audit.log.events import Actor, Event
-from audit.log.named_keys import with_key
 from audit.middleware import HOLDS_REFUSALS, RefusalRecorder
+from audit.named_keys import with_key
 from crypto_ops.errors import StreamCut
 from crypto_ops.streaming.api import TAKES_STREAM, StreamResponse
 from crypto_ops.streaming.exchange import Exchange, Outlet

@@ -45,7 +45,7 @@ from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.checkpoints.signing import sign_checkpoint
 from audit.services.alarms import raise_alarms
 from canaries.models import JournalPage, LogPosition
-from canaries.store import anchor_due
+from canaries.sealed.store import anchor_due
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from crypto_ops.models import FileJob, Reencryption
 from crypto_ops.reencryption.services.jobs import begin_reencryption

@@ -13,16 +13,16 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_650,
-    "audit": 20_831,
+    "accounts": 9_795,
+    "audit": 21_120,
     "backups": 1_355,
-    "canaries": 2_366,
-    "ciphercanary": 3_403,
-    "console": 4_006,
-    "crypto_ops": 9_011,
-    "demo": 934,
-    "kernel": 14_240,
-    "keys": 12_282,
+    "canaries": 4_379,
+    "ciphercanary": 3_404,
+    "console": 4_003,
+    "crypto_ops": 9_122,
+    "demo": 935,
+    "kernel": 14_301,
+    "keys": 12_283,
     "notifications": 2_163,
 }
 SLACK = 100

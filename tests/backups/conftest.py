@@ -6,7 +6,7 @@ from audit import actions
 from audit.log.events import Actor, Source
 from audit.models import AuditLog
 from audit.sequencing.head import HEAD_FILE
-from canaries.store import anchor_due
+from canaries.sealed.store import anchor_due
 from crypto_ops.deciding.services import perform_measured
 from crypto_ops.encryption.services.messages import EncryptRequest
 from kernel.crypto.modes import SEALING_MODES

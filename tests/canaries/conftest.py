@@ -3,8 +3,8 @@ import pytest
 from audit.actions import CHECKPOINT_KEY_PUBLISHED
 from audit.sequencing.head import HEAD_FILE
 from canaries.documents import HOST, Kind
+from canaries.sealed.store import anchor_due
 from canaries.services.planting import plant_canary
-from canaries.store import anchor_due
 from canaries.watching.watching import watch_log
 from tests.audit.sequencing.log import recreate_checkpoint_keys
 from tests.log_entries import log_rows
@@ -26,7 +26,7 @@ def key(developer):
 @pytest.fixture
 def planted(sealed, key):
     """The key is a canary."""
-    return plant_canary(by=HOST, kind=Kind.KEY, reference="payroll", note="the wiki")
+    return plant_canary(by=HOST, kind=Kind.KEY, object_id=key["id"], note="the wiki")
 
 
 @pytest.fixture

@@ -7,20 +7,20 @@ import pytest
 from django.db import connection
 from msgspec.structs import replace
 
+from audit.actions import JOURNAL_ANCHORED
 from audit.log.packed_rows import COLUMNS
 from audit.models import AuditAlarm
 from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
 from audit.verification.inspection import Inspection
 from audit.verification.leaves import Seen
-from canaries import journal, store
-from canaries.actions import JOURNAL_ANCHORED
-from canaries.consistency import read_consistent
 from canaries.errors import DocumentsAltered
 from canaries.models import JournalPage, LogPosition, SealedDocument
-from canaries.sealing import open_page, seal_page
-from canaries.store import anchor_due, anchor_of, changing
-from canaries.verification import JournalCheck
+from canaries.sealed import journal, store
+from canaries.sealed.consistency import read_consistent
+from canaries.sealed.sealing import open_page, seal_page
+from canaries.sealed.store import anchor_due, anchor_of, changing
+from canaries.sealed.verification import JournalCheck
 from canaries.watching.watching import watch_log
 from kernel.trust.row_mac import IntegrityFailed
 from tests.tampering.altering import execute

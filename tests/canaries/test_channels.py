@@ -3,9 +3,10 @@
 import pytest
 from django.apps import apps
 
-from canaries import journal
 from canaries.documents import HOST, ChannelKind
 from canaries.models import JournalPage, SealedDocument
+from canaries.sealed import journal
+from canaries.sealed.store import read_incidents, read_set
 from canaries.services.channels import (
     MOST_CHANNELS,
     add_channel,
@@ -14,7 +15,6 @@ from canaries.services.channels import (
     remove_channel,
     send_test,
 )
-from canaries.store import read_incidents, read_set
 from kernel.errors import Conflict, Invalid, NotFound
 
 EMAIL, WEBHOOK, SYSLOG = ChannelKind.EMAIL, ChannelKind.WEBHOOK, ChannelKind.SYSLOG
@@ -79,7 +79,7 @@ def test_acts_on_channels_change_the_sealed_tables_only(sealed, mail_server):
     [left] = read_set().channels
     assert [notice.waiting for notice in read_incidents().notices] == [[left.id]] * 2
     assert {model: model._default_manager.count() for model in tables} == before
-    acts = [record for page, _ in journal.read() for record in page.records if "by" in record.facts]
+    acts = [record for each in journal.read() for record in each.page.records if "by" in record.facts]
     about, label = {"by": HOST, "channel": str(added.channel.id)}, "webhook https://hooks.example.org"
     assert [(act.word, act.facts) for act in acts if act.facts["channel"] == about["channel"]] == [
         ("channel.added", {**about, "label": label}),

@@ -8,7 +8,7 @@ import pytest
 from canaries.delivery.claims import LEASE, claim, due_channels, pause_after, settle
 from canaries.documents import CanarySet, Channel, ChannelKind, Incidents, Notice
 from canaries.notices import queue
-from canaries.store import Change
+from canaries.sealed.store import Change
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 HOLDER, OTHER = uuid4(), uuid4()

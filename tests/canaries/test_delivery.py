@@ -15,8 +15,8 @@ from canaries.delivery.duties import HEARTBEAT_PERIOD, WatchLag, queue_due
 from canaries.delivery.sending import send
 from canaries.documents import HOST, ChannelKind, Incidents
 from canaries.models import JournalPage, LogPosition
+from canaries.sealed.store import changing, read_incidents
 from canaries.services.channels import add_channel, list_channels, remove_channel, send_test
-from canaries.store import changing, read_incidents
 from kernel.clock import database_now
 from tests.audit.forwarding.servers import CountingServer, RelpServer
 from tests.clocks import travel

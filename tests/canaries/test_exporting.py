@@ -4,16 +4,16 @@ import json
 
 import pytest
 
+from audit.actions import JOURNAL_ANCHORED
 from audit.exports.tiles import export_log
 from audit.models import AuditAlarm, AuditLog
 from audit.sequencing.checkpoints.signing_keys import trusted_keys
-from canaries import store
-from canaries.actions import JOURNAL_ANCHORED
 from canaries.documents import HOST
 from canaries.errors import DocumentsAltered
 from canaries.models import JournalPage
+from canaries.sealed import store
+from canaries.sealed.store import anchor_due
 from canaries.services.exporting import export_journal
-from canaries.store import anchor_due
 from kernel.crypto.encoding import encode_base64
 from tests.audit.ccverify import run
 from tests.tampering.writing import sequence, sign

@@ -1,6 +1,9 @@
 """The API of officers, each use case once through its endpoint."""
 
+import json
+from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -28,7 +31,8 @@ def plant(officer, key):
 
 
 def test_plant_change_and_remove_a_canary(officer, key, plant):
-    planted = plant(exemptions=[{"operation": "crypto.message.encrypted", "client_ip": "10.0.0.7"}])
+    expected = {"token_id": str(uuid4()), "operation": "crypto.message.encrypted", "client_ip": "10.0.0.7"}
+    planted = plant(exemptions=[expected])
     assert planted.status == 201, planted.json
     canary = planted.json
     assert canary["object_id"] == key["id"]
@@ -57,7 +61,7 @@ def test_plant_change_and_remove_a_canary(officer, key, plant):
         ({"note": ""}, "note"),
         ({"note": "x" * 201}, "note"),
         ({"exemptions": [{"per_hour": 0}]}, "exemptions.0.per_hour"),
-        ({"exemptions": [{}] * 9}, "exemptions"),
+        ({"exemptions": [{"token_id": str(uuid4()), "operation": "x"}] * 9}, "exemptions"),
         ({"colour": "red"}, "colour"),
     ],
 )
@@ -118,7 +122,7 @@ def test_the_journal_is_read_from_its_end(officer, plant):
         page = officer.api.get(following).json
         words += [record["word"] for record in page["results"]]
         following = page["next"]
-    assert words[:2] == ["canary.planted", "office.appointed"]
+    assert words[:3] == ["canary.planted", "notice.written", "office.appointed"]
     assert words[-1] == "journal.anchored"
 
 
@@ -135,3 +139,29 @@ def test_the_schema_describes_these_endpoints_and_no_others(officer):
     assert f"{HERE}/incidents/{{incident_id}}/decision" in paths
     assert all(path.startswith(HERE) for path in paths)
     assert not any("canaries" in path for path in officer.api.get("/api/schema/").json["paths"])
+
+
+def test_channels_are_added_listed_tested_and_removed(officer, settings):
+    settings.CC_NOTIFICATIONS = replace(
+        settings.CC_NOTIFICATIONS, allowed_networks=("127.0.0.0/8", "::1/128")
+    )
+    added = officer.api.post(f"{HERE}/channels", {"kind": "webhook", "target": "https://127.0.0.1/x"})
+    assert added.status == 201
+    assert added.json["secret"].startswith("whsec_")
+    [listed] = officer.api.get(f"{HERE}/channels").json["results"]
+    assert (listed["name"], listed["waiting"], "secret" in listed) == ("webhook https://127.0.0.1", 1, False)
+    url = f"{HERE}/channels/{listed['id']}"
+    assert officer.api.post(f"{url}/test").status == 202
+    assert officer.api.delete(url).status == 204
+    assert officer.api.post(f"{url}/test").status == 404
+    refused = officer.api.post(f"{HERE}/channels", {"kind": "webhook", "target": "http://127.0.0.1/x"})
+    assert (refused.status, list(refused.json["errors"])) == (400, ["target"])
+
+
+def test_the_journal_is_exported_as_lines(officer):
+    exported = officer.api.post(f"{HERE}/journal/export")
+    assert (exported.status, exported.headers["Content-Type"]) == (200, "application/jsonl")
+    lines = [json.loads(line) for line in exported.raw.content.splitlines()]
+    assert [line["page"] for line in lines] == [*range(1, len(lines) + 1)]
+    assert lines[-1]["records"][-1]["word"] == "journal.exported"
+    assert officer.api.get(f"{HERE}/journal/export").status == 405

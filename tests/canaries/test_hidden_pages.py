@@ -1,13 +1,15 @@
 """The pages of officers, each use case once through its form."""
 
+from dataclasses import replace
+
 import pytest
 
 from accounts.models import BrowserSession
 from canaries.documents import HOST, Kind, Status
+from canaries.sealed.store import changing, read_incidents, read_set
 from canaries.services import reading
 from canaries.services.offices import appoint_officer, list_offices
 from canaries.services.planting import plant_canary
-from canaries.store import changing, read_incidents, read_set
 from tests.accounts.test_pages_second_factor import make_old
 from tests.browsing import plain
 from tests.canaries.officers import browser_of, make_officer, with_factor
@@ -15,7 +17,8 @@ from tests.personas import make_persona
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PLANT = {"kind": "key", "object": "payroll", "note": "the wiki", "level": "alert"}
+PLANT = {"object": "payroll", "note": "the wiki", "level": "alert"}
+PLANT_KEY = "/canaries/plant/key/"
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def incident(canary, key, developer, watch):
 
 def test_plant_change_and_remove_a_canary(browser, key):
     assert "No canaries yet" in plain(browser.get("/canaries/"))
-    planted = browser.post("/canaries/", PLANT)
+    planted = browser.post(PLANT_KEY, PLANT)
     assert planted.status_code == 303
     url = planted["Location"]
     page = plain(browser.get(url))
@@ -58,11 +61,10 @@ def test_plant_change_and_remove_a_canary(browser, key):
         ({"object": "nothing"}, "Nothing of this kind has this ID or name."),
         ({"note": ""}, "This field is required."),
         ({"note": "x\u200by"}, "U+200B"),
-        ({"kind": "office"}, "office is not one of the available choices"),
     ],
 )
 def test_wrong_input_is_shown_in_the_form(browser, key, sent, shown):
-    response = browser.post("/canaries/", PLANT | sent)
+    response = browser.post(PLANT_KEY, PLANT | sent)
     assert response.status_code == 422
     assert shown in plain(response)
     assert read_set().canaries == []
@@ -95,7 +97,7 @@ def test_an_incident_shows_who_did_what_and_is_decided(browser, incident, develo
 
 
 @pytest.mark.parametrize(
-    "credential", ["address:127.0.0.1", "address:", "token:4a3c1f0e-0d7a-4c6e-9a35-0c2f7f0a1b2c"]
+    "credential", ["unauthenticated:x", "host:", "drill:x", "token:4a3c1f0e-0d7a-4c6e-9a35-0c2f7f0a1b2c"]
 )
 def test_an_incident_of_another_credential_is_shown_too(browser, incident, credential):
     with changing() as change:
@@ -122,16 +124,16 @@ def test_a_form_without_the_token_of_the_session_is_refused(sealed, key):
     browser = browser_of(persona, authenticator)
     appoint_officer(by=HOST, user_id=persona.user.id)
     browser.handler.enforce_csrf_checks = True
-    assert browser.post("/canaries/", PLANT).status_code == 403
+    assert browser.post(PLANT_KEY, PLANT).status_code == 403
     assert read_set().canaries == []
     token = browser.get("/canaries/").context["csrf_token"]
-    assert browser.post("/canaries/", PLANT | {"csrfmiddlewaretoken": str(token)}).status_code == 303
+    assert browser.post(PLANT_KEY, PLANT | {"csrfmiddlewaretoken": str(token)}).status_code == 303
 
 
 def test_changes_need_a_recent_sign_in_and_pages_say_so(browser, key):
     make_old(browser)
-    assert "Confirm your identity" in plain(browser.get("/canaries/"))
-    assert browser.post("/canaries/", PLANT)["Location"] == "/reauth/?next=%2Fcanaries%2F"
+    assert "Confirm your identity" in plain(browser.get(PLANT_KEY))
+    assert browser.post(PLANT_KEY, PLANT)["Location"] == "/reauth/?next=%2Fcanaries%2Fplant%2Fkey%2F"
     assert read_set().canaries == []
 
 
@@ -159,3 +161,42 @@ def test_htmx_gets_the_part_that_it_asks_for(browser):
     response = browser.get("/canaries/", headers=headers)
     assert response.content.decode().startswith("<title>")
     assert "HX-Target" in response["Vary"]
+
+
+@pytest.mark.parametrize("kind", [kind.value for kind in Kind if kind is not Kind.OFFICE])
+def test_each_kind_has_a_page_with_steps(browser, key, kind):
+    page = plain(browser.get(f"/canaries/plant/{kind}/"))
+    assert "1. Create the object" in page
+    assert "3. Make it a canary" in page
+
+
+def test_offices_and_unknown_kinds_are_not_planted(browser):
+    assert {browser.get(f"/canaries/plant/{kind}/").status_code for kind in ("office", "rumour")} == {404}
+
+
+def test_names_like_existing_ones_are_suggested(browser, developer):
+    for name in ("orders-db", "orders-api", "invoices-db"):
+        developer.api.post("/api/v1/keys", {"name": name, "algorithm": "aes-256"})
+    assert "invoices-api" in plain(browser.get(PLANT_KEY))
+
+
+def test_a_channel_is_added_tested_and_removed(browser, settings):
+    settings.CC_NOTIFICATIONS = replace(
+        settings.CC_NOTIFICATIONS, allowed_networks=("127.0.0.0/8", "::1/128")
+    )
+    added = plain(browser.post("/canaries/channels/", {"kind": "webhook", "target": "https://127.0.0.1/x"}))
+    [channel] = read_set().channels
+    assert "shown only now: whsec_" in added
+    assert "whsec_" not in plain(browser.get("/canaries/channels/"))
+    assert browser.post("/canaries/channels/", {"test": str(channel.id)}).status_code == 303
+    assert {notice.topic for notice in read_incidents().notices} == {"channel.added", "channel.test"}
+    assert browser.post("/canaries/channels/", {"remove": str(channel.id)}).status_code == 303
+    assert read_set().channels == []
+    assert browser.post("/canaries/channels/", {"remove": str(channel.id)}).status_code == 404
+    assert browser.post("/canaries/channels/", {"remove": "x"}).status_code == 404
+
+
+def test_a_channel_that_cannot_be_used_is_refused_in_the_form(browser):
+    response = browser.post("/canaries/channels/", {"kind": "syslog", "target": "tcp://127.0.0.1:514"})
+    assert response.status_code == 422
+    assert "Use a URL that begins with" in plain(response)

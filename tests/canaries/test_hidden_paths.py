@@ -14,8 +14,8 @@ from accounts.sessions.services.sessions import open_session
 from audit.log import refusals
 from canaries.documents import HOST
 from canaries.hidden import officers
+from canaries.sealed.store import changing
 from canaries.services.offices import appoint_officer, remove_officer, suspend_office
-from canaries.store import changing
 from kernel import runtime
 from tests.browsing import signed_in
 from tests.canaries.officers import ORIGIN, browser_of, make_officer, with_factor
@@ -219,5 +219,5 @@ def test_the_set_is_read_after_the_period_for_every_path_alike(monkeypatch, appo
     for path in ("/api/v1/canaries", "/api/v1/walruses"):
         with CaptureQueriesContext(connection) as statements:
             api.get(path)
-        is_read = any("sealed_documents" in each["sql"] for each in statements)
+        is_read = any("journal_pages" in each["sql"] for each in statements)
         assert is_read == (period == 0), path

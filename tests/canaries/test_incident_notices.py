@@ -64,7 +64,9 @@ def test_a_notice_names_what_happened_and_the_next_step():
 
 
 def test_an_unknown_client_has_an_address_to_block():
-    text = notice_of([canary(1)], credential="address:", actor_name="", client_ip="", user_agent="").text
+    text = notice_of(
+        [canary(1)], credential="unauthenticated:x", actor_name="", client_ip="", user_agent=""
+    ).text
     assert "by an unauthenticated client from an unknown address (no user agent)." in text
     assert "Block this address" in text
 

@@ -5,8 +5,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from canaries.documents import HOST, Exemption, Kind, Level
-from canaries.services.planting import plant_canary, remove_canary, suggest_names
-from canaries.store import read_set
+from canaries.sealed.store import read_set
+from canaries.services.planting import TABLES, plant_canary, remove_canary, suggest_names
 from kernel.errors import Conflict, NotFound
 
 ID = "2f1e8f6e-0f5e-4c53-9d07-6d3f6cf0a1b2"
@@ -41,21 +41,21 @@ def test_the_command_plants_what_exists_and_says_where_to_put_it(key, capsys):
 @pytest.mark.usefixtures("sealed")
 @pytest.mark.parametrize(("kind", "name"), [("key", "orders"), ("service_token", "payroll"), ("user", ID)])
 def test_an_object_that_does_not_exist_is_refused(kind, name, key):
-    with pytest.raises(CommandError, match="There is no such object"):
+    with pytest.raises(CommandError, match="the object first"):
         call_command("plant_canary", kind, name)
     assert read_set().canaries == []
 
 
 def test_an_object_is_a_canary_once_and_can_be_an_ordinary_one_again(planted, key):
     with pytest.raises(Conflict):
-        plant_canary(by=HOST, kind=Kind.CIPHERTEXT, reference=key["id"], note="")
+        plant_canary(by=HOST, kind=Kind.CIPHERTEXT, object_id=key["id"], note="")
     remove_canary(by=HOST, canary_id=planted.id)
     assert read_set().canaries == []
     with pytest.raises(NotFound):
         remove_canary(by=HOST, canary_id=planted.id)
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", TABLES)
 def test_names_of_each_kind_can_be_suggested(kind, developer, key):
     developer.api.post("/api/v1/keys", {"name": "invoices", "algorithm": "aes-256"})
     assert isinstance(suggest_names(kind), list)

@@ -10,7 +10,7 @@ from audit.sequencing.running import checkpoint_now
 from audit.verification.fsck import verify_log
 from backups.restoring import restore_backup
 from backups.writing import back_up
-from canaries.store import read_incidents, read_set
+from canaries.sealed.store import read_incidents, read_set
 from canaries.watching.watching import watch_log
 from crypto_ops.deciding.services import perform_measured
 from crypto_ops.encryption.services.messages import EncryptRequest

@@ -2,7 +2,7 @@
 
 import pytest
 
-from canaries.store import read_incidents
+from canaries.sealed.store import read_incidents
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

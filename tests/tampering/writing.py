@@ -18,7 +18,7 @@ from audit.sequencing.checkpoints import signing
 from audit.sequencing.checkpoints.signing import sign_checkpoint
 from audit.sequencing.checkpoints.signing_keys import promote_covered_keys, rotate_checkpoint_keys
 from audit.sequencing.merging import Merging, merged_before
-from canaries.store import changing
+from canaries.sealed.store import changing
 from kernel.clock import database_now
 from kernel.demo_clock import running_from
 from tests.log_entries import insert_events, record

@@ -2,7 +2,8 @@ from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from canaries.documents import HOST, Exemption, Kind, Level
-from canaries.services.planting import plant_canary
+from canaries.services.finding import find_object
+from canaries.services.planting import TABLES, plant_canary
 from kernel.commands import ServiceCommand
 
 _NEXT = {
@@ -22,8 +23,10 @@ class Command(ServiceCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("kind", choices=[kind.value for kind in Kind])
-        parser.add_argument("reference", metavar="name", help="the name or the ID of the key, token, service account or user")
+        parser.add_argument("kind", choices=[kind.value for kind in TABLES])
+        parser.add_argument(
+            "reference", metavar="name", help="the name or the ID of the key, token, service account or user"
+        )
         parser.add_argument("--note", default="", help="where it is placed; only officers see this")
         parser.add_argument("--level", default=Level.ALERT.value, choices=[level.value for level in Level])
         parser.add_argument(
@@ -48,7 +51,7 @@ class Command(ServiceCommand):
         canary = plant_canary(
             by=HOST,
             kind=Kind(kind),
-            reference=reference,
+            object_id=find_object(Kind(kind), reference),
             note=note,
             level=Level(level),
             exemptions=tuple(expect),

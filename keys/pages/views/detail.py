@@ -34,6 +34,7 @@ from keys.pages.operations import KEY_OPERATIONS, ROTATE, refusals
 from keys.pages.services import MadeVersion
 from keys.pages.version_operations import VERSION_OPERATIONS
 from keys.reading import services as reading
+from keys.references import PREFIX
 from keys.rotation.services import succession
 from keys.rotation.services.succession import PERMISSIONS
 from keys.usage.services import callers, forecasts, usage
@@ -77,9 +78,9 @@ class KeyView(ShowsLog, PageView[Principal]):
     tab: ClassVar[str] = ""
 
     def object_of(self, **kwargs: Any) -> tuple[str, str]:
-        """The key's ID, by which its activity is found; no ID for a key that is not visible."""
+        """The key's ID, by which its activity is found; the name of a key that is not visible, as the API has it."""
         key = reading.key_named(principal=self.principal, name=kwargs["name"])
-        return "key", "" if key is None else str(key.id)
+        return "key", f"{PREFIX}{kwargs['name']}" if key is None else str(key.id)
 
     def find(self, name: str) -> Key:
         """Raises NotFound, IntegrityFailed."""

@@ -72,7 +72,7 @@ def respond(error=None, path="/api/v1/keys", **on_request):
         return problems.render(request, error) if error else HttpResponse("fine")
 
     request = RequestFactory().get(path, headers={"User-Agent": "curl"})
-    request.client_ip, request.request_id = "192.0.2.7", "r-7"
+    request.client_ip, request.request_id, request.resolver_match = "192.0.2.7", "r-7", "of a known path"
     return RefusalRecorder(view)(request)
 
 
@@ -155,7 +155,7 @@ def test_a_body_that_cannot_be_read_again_leaves_the_response_and_its_entry(capl
         return problems.render(request, errors.Denied("x"))
 
     request = RequestFactory().post("/api/v1/decrypt?key_id=name:payments", b"{}", "application/json")
-    request.client_ip, request.request_id = "192.0.2.7", "r-7"
+    request.client_ip, request.request_id, request.resolver_match = "192.0.2.7", "r-7", "of a known path"
     assert RefusalRecorder(view)(request).status_code == 403
     entry = log_rows().get()
     assert (entry.object_type, entry.object_id) == ("", "")

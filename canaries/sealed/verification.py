@@ -6,17 +6,17 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from audit.actions import JOURNAL_ANCHORED
 from audit.log.packed_rows import COLUMNS
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.leaves import Seen, read_eras
 from audit.verification.protected_rows import stored_rows
-from canaries.actions import JOURNAL_ANCHORED
-from canaries.consistency import problems_of, read_documents
 from canaries.documents import Page
-from canaries.journal import FIRST, digest_after, octets_of
 from canaries.models import JournalPage, LogPosition
-from canaries.sealing import open_page
-from canaries.store import anchor_of
+from canaries.sealed.consistency import problems_of, read_documents
+from canaries.sealed.journal import FIRST, digest_after, octets_of
+from canaries.sealed.sealing import open_page
+from canaries.sealed.store import anchor_of
 from kernel.crypto.errors import UnwrapFailed
 
 _ACTION, _META = COLUMNS.index("action"), COLUMNS.index("meta")

@@ -13,33 +13,35 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 from msgspec import Struct
 
+from audit.actions import JOURNAL_ANCHORED
 from audit.log.events import Actor, Event, Source
 from audit.log.row_numbers import number_of_entries
 from audit.models import AuditLog
 from audit.services.recording import record
-from canaries import journal
-from canaries.actions import JOURNAL_ANCHORED
-from canaries.consistency import read_consistent, read_documents, read_position
 from canaries.documents import CanarySet, Incidents, Page, Record
 from canaries.errors import DocumentsAltered
 from canaries.models import LogPosition, SealedDocument
-from canaries.sealing import open_document, seal_document
+from canaries.sealed import journal
+from canaries.sealed.consistency import check_position, read_consistent, read_documents
+from canaries.sealed.sealing import open_document, seal_document
 from kernel.clock import database_now
 from kernel.crypto.errors import UnwrapFailed
 from kernel.databases.transactions import wait_for_lock
+from kernel.runtime import ProcessState
+from kernel.trust.row_mac import IntegrityFailed
 
 SET: Final = "set"
-INCIDENTS: Final = "incidents"
-ANCHOR: Final = "journal.anchored"  # the word of the record with the salt
+_INCIDENTS: Final = "incidents"
+_ANCHOR: Final = "journal.anchored"  # the word of the record with the salt
 _PERIOD: Final = timedelta(hours=1)
 _LOCK: Final = int.from_bytes(b"cc-canar")  # our key among PostgreSQL's advisory locks, a bigint
 _ACTOR: Final = Actor.system("sealed journal", Source.SCHEDULER)
 
 
-class Documents(NamedTuple):
+class _Documents(NamedTuple):
     set: CanarySet
     incidents: Incidents
 
@@ -57,30 +59,46 @@ class Change:
         self.records.append(Record(at=self.at, word=word, facts=facts))
 
 
+class _Cache:
+    """The opened documents as of a page of the journal, which each change adds to."""
+
+    def __init__(self) -> None:
+        self.number, self.documents = 0, _Documents(CanarySet(), Incidents())
+
+
+_cache: Final = ProcessState(_Cache)
+
+
 def read_set() -> CanarySet:
-    """Raises DocumentsAltered."""
-    return _opened(read_documents(), SET, CanarySet)
+    """Not to be changed. Raises DocumentsAltered."""
+    return read_opened().set
 
 
 def read_incidents() -> Incidents:
-    """Raises DocumentsAltered."""
-    return _opened(read_documents(), INCIDENTS, Incidents)
+    """Not to be changed. Raises DocumentsAltered."""
+    return read_opened().incidents
 
 
-def read_documents() -> Documents:
-    """Both documents, of one moment. Raises DocumentsAltered."""
-    found = _sealed()
-    return Documents(_opened(found, SET, CanarySet), _opened(found, INCIDENTS, Incidents))
+def read_opened() -> _Documents:
+    """Both documents, of one moment, with one query unless they changed. Not to be changed.
+
+    Raises DocumentsAltered.
+    """
+    if connection.in_atomic_block:
+        return _read_opened()  # they may never be committed
+    number, cache = journal.newest_number(), _cache.current
+    if number == 0 or number != cache.number:
+        # Read after the number. So a later change has another number, and is read next time.
+        cache.documents, cache.number = _read_opened(), number
+    return cache.documents
 
 
-def read_sealed_set() -> bytes:
-    """The sealed set; empty before the first start. Other bytes after each change, and every hour."""
-    return read_documents().get(SET, b"")
-
-
-def opened_set(sealed: bytes) -> CanarySet:
-    """Raises DocumentsAltered."""
-    return _opened({SET: sealed}, SET, CanarySet)
+def _read_opened() -> _Documents:
+    """Empty before the first start. If everything was removed since, ``changing`` raises."""
+    found = read_documents()
+    if not found:
+        return _Documents(CanarySet(), Incidents())
+    return _Documents(_opened(found, SET, CanarySet), _opened(found, _INCIDENTS, Incidents))
 
 
 @contextmanager
@@ -98,13 +116,13 @@ def changing() -> Iterator[Change]:
             change = Change(CanarySet(), Incidents(), database_now())
         else:
             change = Change(
-                _opened(found, SET, CanarySet), _opened(found, INCIDENTS, Incidents), database_now()
+                _opened(found, SET, CanarySet), _opened(found, _INCIDENTS, Incidents), database_now()
             )
         yield change
         salt = secrets.token_hex(32) if _is_due(change.incidents, change.at) else ""
         if salt:
             change.incidents.anchored_at = change.at
-            change.note(ANCHOR, salt=salt)
+            change.note(_ANCHOR, salt=salt)
         digest = journal.append(change.records, _write(change), _position())
         if salt:
             event = Event(action=JOURNAL_ANCHORED, meta={"digest": commitment(salt, digest)})
@@ -117,7 +135,7 @@ def anchor_due() -> None:
     Raises DocumentsAltered and IntegrityFailed.
     """
     found = read_consistent()
-    if not found or _is_due(_opened(found, INCIDENTS, Incidents), database_now()):
+    if not found or _is_due(_opened(found, _INCIDENTS, Incidents), database_now()):
         with changing():
             pass
 
@@ -131,7 +149,7 @@ class _Anchor(NamedTuple):
 
 def anchor_of(page: Page, digest: str) -> _Anchor | None:
     """The anchor in a page with this digest, if it has one."""
-    salt = next((record.facts["salt"] for record in page.records if record.word == ANCHOR), None)
+    salt = next((record.facts["salt"] for record in page.records if record.word == _ANCHOR), None)
     return _Anchor(salt, commitment(salt, digest)) if salt else None
 
 
@@ -147,7 +165,7 @@ def _is_due(incidents: Incidents, now: datetime) -> bool:
 def _is_new() -> bool:
     """Whether nothing was ever sealed. The first change is anchored in the log, where the entry stays."""
     anchors = AuditLog.objects.filter(action=JOURNAL_ANCHORED)  # noqa: CC2 - of the whole installation
-    return journal.is_empty() and not anchors.exists()
+    return journal.newest_number() == 0 and not anchors.exists()
 
 
 def _newest_id() -> int:
@@ -158,17 +176,19 @@ def _newest_id() -> int:
 
 def _write(change: Change) -> Mapping[str, str]:
     """Their digests."""
-    sealed = {SET: seal_document(SET, change.set), INCIDENTS: seal_document(INCIDENTS, change.incidents)}
+    sealed = {SET: seal_document(SET, change.set), _INCIDENTS: seal_document(_INCIDENTS, change.incidents)}
     for name, octets in sealed.items():
-        SealedDocument.objects.update_or_create(name=name, defaults={"sealed": octets})
+        SealedDocument.objects.update_or_create(name=name, defaults={"sealed": octets})  # noqa: CC3 - sealing authenticates it
     return {name: journal.digest_of(octets) for name, octets in sealed.items()}
 
 
 def _position() -> int:
-    """Raises DocumentsAltered."""
-    if position := read_position():
-        return position.last_id
-    raise DocumentsAltered("the position in the log is missing")
+    """If the stored position was altered, that of the last page: the officers must still get a notice."""
+    last = journal.last_page()
+    try:
+        return check_position().last_id
+    except (DocumentsAltered, IntegrityFailed):
+        return last.page.position if last else 0
 
 
 def _opened[D: Struct](found: Mapping[str, bytes], name: str, form: type[D]) -> D:

@@ -5,41 +5,49 @@ from collections.abc import Iterator, Mapping
 
 from canaries.documents import Page
 from canaries.errors import DocumentsAltered
-from canaries.journal import digest_of, last_page, octets_of
 from canaries.models import JournalPage, LogPosition, SealedDocument
+from canaries.sealed.journal import digest_of, last_page, octets_of
 
 
 def problems_of(page: Page, documents: Mapping[str, bytes], position: int) -> Iterator[str]:
     """A text for each contradiction to the last page. The position, as stored, only moves forward."""
-    for name in sorted(page.documents.keys() | documents.keys()):
-        if name not in documents:
-            yield f'the sealed document "{name}" is missing'
-        elif digest_of(documents[name]) != page.documents.get(name):
-            yield f'the sealed document "{name}" is not the one of page {page.number} of the journal'
+    yield from _problems_of_documents(page, documents)
     if position < page.position:
         yield f"the position in the log was put back from {page.position} to {position}"
 
 
 def read_consistent() -> Mapping[str, bytes]:
-    """Both documents, which match the last page; none before the first start. Needs no lock.
-
-    Raises DocumentsAltered and IntegrityFailed.
-    """
+    """Both documents, which match the last page; none before the first start. Needs no lock. Raises DocumentsAltered."""
     while True:
-        last = last_page()
-        documents, position = read_documents(), read_position()
+        last, documents = last_page(), read_documents()
         # Each change adds a page. So without another page, all this was read between two changes.
         if JournalPage.objects.filter(number__gt=last.page.number if last else 0).exists():
             continue
         if last is None:
-            if documents or position:
+            if documents or _read_position():
                 raise DocumentsAltered("the journal is missing")
-            return documents
-        if position is None:
-            raise DocumentsAltered("the position in the log is missing")
-        if problem := next(problems_of(last.page, documents, position.check_mac().last_id), None):
+        elif problem := next(_problems_of_documents(last.page, documents), None):
             raise DocumentsAltered(problem)
         return documents
+
+
+def check_position() -> LogPosition:
+    """The position, which is not before that of the last page. Raises DocumentsAltered and IntegrityFailed."""
+    last, position = last_page(), _read_position()
+    if position is None:
+        raise DocumentsAltered("the position in the log is missing")
+    position.check_mac()
+    if last and position.last_id < last.page.position:
+        raise DocumentsAltered(next(problems_of(last.page, read_documents(), position.last_id)))
+    return position
+
+
+def _problems_of_documents(page: Page, documents: Mapping[str, bytes]) -> Iterator[str]:
+    for name in sorted(page.documents.keys() | documents.keys()):
+        if name not in documents:
+            yield f'the sealed document "{name}" is missing'
+        elif digest_of(documents[name]) != page.documents.get(name):
+            yield f'the sealed document "{name}" is not the one of page {page.number} of the journal'
 
 
 def read_documents() -> dict[str, bytes]:
@@ -47,14 +55,14 @@ def read_documents() -> dict[str, bytes]:
     return {row.name: octets_of(row.sealed) for row in SealedDocument.objects.all()}
 
 
-def read_position() -> LogPosition | None:
+def _read_position() -> LogPosition | None:
     return LogPosition.objects.filter(pk=True).first()
 
 
 def state_digest() -> str:
     """SHA-256 (hex) over both documents, the last page and the position as stored. It changes with every alteration."""
     last = JournalPage.objects.values_list("number", "sealed").last()
-    position = read_position()
+    position = _read_position()
     parts = [
         sorted((name, digest_of(sealed)) for name, sealed in read_documents().items()),
         (last[0], digest_of(octets_of(last[1]))) if last else None,

@@ -48,10 +48,8 @@ def with_named_keys(event: Event, text: str) -> Event:
     The first becomes the object, unless the event has one. The others are in ``meta``.
     """
     ids = [str(key_id) for key_id in islice(envelope.key_ids_in(text), MAX_KEYS)]
-    named = dict.fromkeys(ids)
-    if ids or not event.object_id:  # otherwise the object is the key of the reference
-        references = (found[1] for found in _REFERENCE.finditer(text))
-        named |= dict.fromkeys(islice(references, MAX_KEYS))
+    references = (found[1] for found in _REFERENCE.finditer(text))
+    named = dict.fromkeys([*ids, *islice(references, MAX_KEYS)])
     event = with_key(event, next(iter(named), None))
     return replace(event, meta={**event.meta, **refused_keys(named, event.object_id)})
 

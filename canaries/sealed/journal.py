@@ -12,7 +12,7 @@ from typing import NamedTuple
 from canaries.documents import Page, Record
 from canaries.errors import DocumentsAltered
 from canaries.models import JournalPage
-from canaries.sealing import MOST_RECORD, open_page, seal_page, size_of
+from canaries.sealed.sealing import MOST_RECORD, open_page, seal_page, size_of
 from kernel.crypto.errors import UnwrapFailed
 
 FIRST = "0" * 64  # the digest before the first page
@@ -41,8 +41,9 @@ def octets_of(stored: object) -> bytes:
     return bytes(stored) if isinstance(stored, bytes | memoryview) else b""
 
 
-def is_empty() -> bool:
-    return not JournalPage.objects.exists()
+def newest_number() -> int:
+    """That of the last page; 0 without one."""
+    return JournalPage.objects.values_list("number", flat=True).last() or 0
 
 
 def append(records: Sequence[Record], documents: Mapping[str, str], position: int) -> str:

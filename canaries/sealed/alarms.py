@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.services.alarms import raise_alarms
-from canaries.consistency import state_digest
 from canaries.errors import DocumentsAltered
+from canaries.sealed.consistency import state_digest
 from kernel.trust.row_mac import IntegrityFailed
 
 

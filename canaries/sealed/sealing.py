@@ -9,7 +9,7 @@ from canaries.documents import Page
 from canaries.models import PAGE_BYTES
 from kernel.trust import system_keys
 
-LEAST_BYTES: Final = 64 * 1024  # of a document; larger ones have a power of two
+_LEAST_BYTES: Final = 64 * 1024  # of a document; larger ones have a power of two
 MOST_RECORD: Final = (
     system_keys.room_for(PAGE_BYTES) - 512
 )  # bytes: the rest is for the other members of the page
@@ -22,7 +22,7 @@ _encode = msgspec.json.Encoder().encode
 
 def seal_document(name: str, document: msgspec.Struct) -> bytes:
     encoded = _encode(document)
-    size = LEAST_BYTES
+    size = _LEAST_BYTES
     while system_keys.room_for(size) < len(encoded):
         size *= 2
     return system_keys.seal(encoded, size=size, aad=_aad("document", name))

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from audit.log.events import Event
-from audit.log.named_keys import MAX_KEYS, may_name_keys, text_of, with_key, with_named_keys
+from audit.named_keys import MAX_KEYS, may_name_keys, text_of, with_key, with_named_keys
 
 ONE, TWO, THREE = (UUID(int=number) for number in (1, 2, 3))
 NAMED = Event(action="crypto.message.decrypted", object_type="key", object_id=str(ONE), meta={"rule": "r"})
