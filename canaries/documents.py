@@ -178,6 +178,7 @@ class Incident(Struct, kw_only=True):
     announced_touches: int = 0
     proved_at: datetime | None = None
     quarantined_at: datetime | None = None
+    quarantine_failed_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:

@@ -18,6 +18,9 @@ from canaries.sealed.store import Change
 HEARTBEAT: Final = "heartbeat"
 LOG_LATE: Final = "log.late"
 LOG_RECOVERED: Final = "log.recovered"
+QUARANTINE_FAILED: Final = "quarantine.failed"
+CANARY_CHANGED: Final = "canary.changed"
+CANARY_REMOVED: Final = "canary.removed"
 CHANNEL_ADDED: Final = "channel.added"
 CHANNEL_REMOVED: Final = "channel.removed"
 CHANNEL_TEST: Final = "channel.test"
@@ -27,6 +30,7 @@ _SEVERITIES: Final[Mapping[str, Severity]] = MappingProxyType(
     {
         TOUCHED: Severity.CRITICAL,
         LOG_LATE: Severity.CRITICAL,
+        QUARANTINE_FAILED: Severity.CRITICAL,
         LOG_RECOVERED: Severity.MEDIUM,
         CHANNEL_ADDED: Severity.MEDIUM,
         CHANNEL_RECOVERED: Severity.MEDIUM,
@@ -34,6 +38,7 @@ _SEVERITIES: Final[Mapping[str, Severity]] = MappingProxyType(
         HEARTBEAT: Severity.INFORMATIONAL,
     }
 )
+ASK: Final = "Next step: ask the officers, unless you know of it. The journal has who did it."
 _MOST_TITLE: Final = 200  # characters
 
 

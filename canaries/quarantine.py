@@ -4,7 +4,7 @@ It also ends a canary's own credential: a credential that still works would be k
 """
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -15,7 +15,8 @@ from accounts.service_accounts.services.tokens import revoke_token
 from accounts.users.services.editing import disable_user, is_last_admin, sign_out_everywhere
 from audit.log.events import Source
 from canaries.documents import Incident, Incidents, Office
-from canaries.sealed.store import changing, read_opened
+from canaries.notices import QUARANTINE_FAILED, queue_text
+from canaries.sealed.store import Change, changing, read_opened
 from kernel.clock import database_now
 from kernel.errors import DomainError, NotFound
 
@@ -23,33 +24,51 @@ logger = logging.getLogger(__name__)
 
 _REASON: Final = "suspicious use"
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
+_PAUSE: Final = timedelta(minutes=1)
 
 
 def quarantine_due() -> None:
-    """End the credentials of the incidents that ask for it. A killed worker repeats it, which changes nothing."""
+    """End the credentials of the incidents that ask for it. A killed worker repeats it, which changes nothing.
+
+    A failure is repeated after a minute. Officers get a notice of the first one.
+    """
     documents = read_opened()
-    for incident in _due(documents.incidents):
+    for incident in _due(documents.incidents, database_now()):
         try:
             ended = _end(incident.credential, documents.set.offices)
         except (DomainError, ValueError):
             logger.exception("a credential could not be ended")
-            continue
-        _note(incident, ended)
+            ended = ""
+        _note(incident.id, ended)
 
 
-def _note(incident: Incident, ended: str) -> None:
+def _note(incident_id: UUID, ended: str) -> None:
     with changing() as change:
-        for found in change.incidents.incidents:
-            if found.id == incident.id:
-                found.quarantined_at = change.at
-        change.note("credential.ended", incident=incident.id, credential=incident.credential, ended=ended)
+        for incident in change.incidents.incidents:
+            if incident.id != incident_id:
+                continue
+            if ended:
+                incident.quarantined_at = change.at
+                change.note("credential.ended", incident=incident_id, ended=ended)
+            else:
+                _note_failure(change, incident)
 
 
-def _due(incidents: Incidents) -> list[Incident]:
+def _note_failure(change: Change, incident: Incident) -> None:
+    if incident.quarantine_failed_at is None:
+        text = f"Incident: {incident.id}. Next step: end the credential {incident.credential} yourself."
+        queue_text(change, QUARANTINE_FAILED, "A credential could not be ended", text, change.set.channels)
+    incident.quarantine_failed_at = change.at
+
+
+def _due(incidents: Incidents, now: datetime) -> list[Incident]:
     return [
         each
         for each in incidents.incidents
-        if each.is_open and each.proved_at and (each.quarantined_at or _NEVER) < each.proved_at
+        if each.is_open
+        and each.proved_at
+        and (each.quarantined_at or _NEVER) < each.proved_at
+        and now - (each.quarantine_failed_at or _NEVER) >= _PAUSE
     ]
 
 

@@ -18,7 +18,9 @@ _MOST_EXEMPTIONS: Final = 8
 
 class _ExemptionSerializer(StrictSerializer):
     token_id = serializers.UUIDField()
-    operation = serializers.CharField(max_length=64, help_text="such as crypto.message.encrypted")
+    operation = serializers.RegexField(
+        r"^[a-z][a-z._]{1,63}$", help_text="an action such as crypto.message.encrypted"
+    )
     client_ip = serializers.IPAddressField(required=False)
     per_hour = serializers.IntegerField(min_value=1, max_value=100_000, default=60)
 

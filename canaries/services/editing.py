@@ -6,6 +6,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from canaries.documents import Canary, Exemption, Level
+from canaries.notices import ASK, CANARY_CHANGED, queue_text
 from canaries.sealed.store import changing
 from canaries.services.planting import find_canary
 
@@ -24,5 +25,6 @@ def change_canary(
         canary = find_canary(change.set.canaries, canary_id)
         changed = replace(canary, **{name: value for name, value in given.items() if value is not UNSET})
         change.set.canaries[change.set.canaries.index(canary)] = changed
-        change.note("canary.changed", by=by, canary=changed)
+        change.note(CANARY_CHANGED, by=by, canary=changed)
+        queue_text(change, CANARY_CHANGED, f"The canary {canary.name} was changed", ASK, change.set.channels)
     return changed

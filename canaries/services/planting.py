@@ -12,6 +12,7 @@ from django.db.models import Model
 from accounts.models import ServiceAccount, ServiceToken, User
 from canaries.documents import Canary, Exemption, Kind, Level
 from canaries.naming import suggest
+from canaries.notices import ASK, CANARY_REMOVED, queue_text
 from canaries.sealed.store import changing
 from kernel.errors import Conflict, NotFound
 from keys.models import Key
@@ -63,7 +64,8 @@ def remove_canary(*, by: str, canary_id: UUID) -> None:
         change.set.canaries.remove(canary)
         for kept in (change.incidents.touched_at, change.incidents.drilled_at, change.incidents.crowds):
             kept.pop(canary.id, None)
-        change.note("canary.removed", by=by, canary=canary.id)
+        change.note(CANARY_REMOVED, by=by, canary=canary.id)
+        queue_text(change, CANARY_REMOVED, f"The canary {canary.name} was removed", ASK, change.set.channels)
 
 
 def find_canary(canaries: list[Canary], canary_id: UUID) -> Canary:

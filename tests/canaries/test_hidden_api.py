@@ -61,7 +61,7 @@ def test_plant_change_and_remove_a_canary(officer, key, plant):
         ({"note": ""}, "note"),
         ({"note": "x" * 201}, "note"),
         ({"exemptions": [{"per_hour": 0}]}, "exemptions.0.per_hour"),
-        ({"exemptions": [{"token_id": str(uuid4()), "operation": "x"}] * 9}, "exemptions"),
+        ({"exemptions": [{"token_id": str(uuid4()), "operation": "crypto.x"}] * 9}, "exemptions"),
         ({"colour": "red"}, "colour"),
     ],
 )

@@ -6,8 +6,10 @@ import pytest
 
 from accounts.models import ServiceToken, User
 from canaries.documents import HOST, Exemption, Kind, Level
+from canaries.sealed import journal
 from canaries.sealed.store import changing, read_incidents
-from canaries.services.planting import plant_canary
+from canaries.services.editing import change_canary
+from canaries.services.planting import plant_canary, remove_canary
 from tests.personas import PASSWORD, ApiClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,6 +36,10 @@ def plant(sealed, key):
 
 def encrypt(api, key):
     return api.post("/api/v1/encrypt", {"key_id": key["id"], **TEXT})
+
+
+def records():
+    return [record for each in journal.read() for record in each.page.records]
 
 
 def incidents():
@@ -65,6 +71,30 @@ def test_quarantine_signs_the_last_administrator_out(plant, key, admin, watch):
     watch()
     assert encrypt(admin.api, key).status == 401
     assert User.objects.get(username="ada").is_active
+
+
+def test_a_credential_that_cannot_be_ended_is_tried_again_after_a_minute(plant, key, developer, admin, watch):
+    plant(level=Level.QUARANTINE)
+    encrypt(developer.api, key)
+    User.objects.filter(username="dora").update(row_mac="1.00000000.x")
+    watch()
+    first = incidents()[0].quarantine_failed_at
+    watch()
+    assert incidents()[0].quarantine_failed_at == first
+    with changing() as change:
+        change.incidents.incidents[0].quarantine_failed_at -= timedelta(minutes=1)
+    watch()
+    assert incidents()[0].quarantine_failed_at > first
+    assert [record for record in records() if record.facts.get("topic") == "quarantine.failed"][1:] == []
+    assert incidents()[0].quarantined_at is None
+
+
+def test_officers_get_a_notice_of_changed_and_removed_canaries(plant):
+    canary = plant()
+    change_canary(by=HOST, canary_id=canary.id, level=Level.OBSERVE)
+    remove_canary(by=HOST, canary_id=canary.id)
+    titles = [record.facts["title"] for record in records() if record.word == "notice.written"]
+    assert titles == ["The canary payroll was changed", "The canary payroll was removed"]
 
 
 def test_expected_use_is_no_touch_up_to_its_rate(plant, key, token, watch):
