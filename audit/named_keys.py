@@ -23,7 +23,7 @@ _MEMBER: Final = "refused_keys"
 _ACTIONS: Final = ("crypto.", "keys.", "console.first_key.", REQUEST_REFUSED)
 # In JSON or in a query. The forms of ``keys.references``.
 _REFERENCE: Final = re.compile(
-    r'key_id(?:"\s*:\s*"|=)((?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|name:'
+    r'(target_)?key_id(?:"\s*:\s*"|=)((?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|name:'
     + NAME.pattern
     + r')(?=["&\\s]|$))'
 )
@@ -48,7 +48,9 @@ def with_named_keys(event: Event, text: str) -> Event:
     The first becomes the object, unless the event has one. The others are in ``meta``.
     """
     ids = [str(key_id) for key_id in islice(envelope.key_ids_in(text), MAX_KEYS)]
-    references = (found[1] for found in _REFERENCE.finditer(text))
+    # The object of the view is the key of ``key_id`` already. Its name is no other key.
+    has_object = event.object_id and not ids
+    references = (found[2] for found in _REFERENCE.finditer(text) if found[1] or not has_object)
     named = dict.fromkeys([*ids, *islice(references, MAX_KEYS)])
     event = with_key(event, next(iter(named), None))
     return replace(event, meta={**event.meta, **refused_keys(named, event.object_id)})

@@ -14,7 +14,7 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_795,
-    "audit": 21_120,
+    "audit": 21_122,
     "backups": 1_355,
     "canaries": 4_410,
     "ciphercanary": 3_404,

@@ -42,7 +42,7 @@ def test_the_time_of_a_child_belongs_to_the_family_while_it_runs_and_afterwards(
         while_it_runs = family_cpu_seconds(os.getpid()) - before
         child.stdin.close()
     afterwards = family_cpu_seconds(os.getpid()) - before
-    assert burned > 0.05
+    assert burned > 0.02
     assert [while_it_runs, afterwards] == pytest.approx([burned] * 2, abs=0.1)
 
 
