@@ -108,11 +108,20 @@ def measured(caller, paths, address):
     return seen, {name: value for name, value in added.items() if value}, entries
 
 
+def measured_both(caller):
+    """What requests of hidden and of unknown paths leave."""
+    for attempt in range(3):  # a thread of an earlier test may add to the metrics of the process
+        hidden = measured(caller, PATHS, f"10.0.{attempt}.1")
+        others = measured(caller, [unknown(path) for path in PATHS], f"10.0.{attempt}.2")
+        if hidden[1] == others[1]:
+            break
+    return hidden, others
+
+
 def compare(caller):
     caller.send("GET", "/walruses/", "10.0.0.9")
     caller.send("GET", "/api/v1/walruses", "10.0.0.9")  # loads what each process loads once
-    hidden = measured(caller, PATHS, "10.0.0.1")
-    others = measured(caller, [unknown(path) for path in PATHS], "10.0.0.2")
+    hidden, others = measured_both(caller)
     for one, other in zip(hidden[0], others[0], strict=True):
         assert one == other
     assert hidden == others
@@ -173,8 +182,7 @@ def test_an_officers_requests_leave_what_requests_of_unknown_paths_leave(appoint
     officer, browser = appointed
     caller = Caller(browser, officer.api.token)
     caller.send("GET", "/walruses/", "10.0.0.9")
-    seen, *left = measured(caller, PATHS, "10.0.0.1")
-    _, *left_by_unknown = measured(caller, [unknown(path) for path in PATHS], "10.0.0.2")
+    (seen, *left), (_, *left_by_unknown) = measured_both(caller)
     assert left == left_by_unknown
     assert 200 in {status for status, *_ in seen}
 
