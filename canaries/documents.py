@@ -3,7 +3,7 @@
 All of them are written as JSON by msgspec. A member that a later version adds needs a default.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -90,6 +90,14 @@ class Office(Struct, frozen=True, kw_only=True):
     appointed_by: str
     effective_at: datetime
     is_suspended: bool = False
+
+    def is_active(self, now: datetime) -> bool:
+        return not self.is_suspended and self.effective_at <= now
+
+
+def active_officers(offices: Iterable[Office], now: datetime) -> frozenset[UUID]:
+    """The ids of the users who are officers at this time."""
+    return frozenset(office.user_id for office in offices if office.is_active(now))
 
 
 class Channel(Struct, frozen=True, kw_only=True):

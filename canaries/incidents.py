@@ -50,7 +50,7 @@ def add_touch(incidents: Incidents, canary: Canary, touch: Touch) -> Incident:
         _forget_closed(incidents)
     if canary.id not in incident.canary_ids:
         incident.canary_ids.append(canary.id)
-    # A wrong password proves no stolen secret: the daily notice is enough.
+    # A wrong password proves no stolen secret: no notice of its own is necessary.
     level = Level.OBSERVE if touch.is_low else canary.level
     incident.level = max(incident.level, level, key=_LEVELS.index)
     if canary.level is Level.QUARANTINE and _proves_theft(canary, touch):

@@ -14,7 +14,7 @@ from accounts.service_accounts.services.accounts import update_service_account
 from accounts.service_accounts.services.tokens import revoke_token
 from accounts.users.services.editing import disable_user, is_last_admin, sign_out_everywhere
 from audit.log.events import Source
-from canaries.documents import Incident, Incidents, Office
+from canaries.documents import Incident, Incidents, Office, active_officers
 from canaries.notices import QUARANTINE_FAILED, queue_text
 from canaries.sealed.store import Change, changing, read_opened
 from kernel.clock import database_now
@@ -118,7 +118,5 @@ def _end_user(principal: Principal, user_id: UUID, offices: list[Office]) -> str
 
 
 def _is_last_officer(user_id: UUID, offices: list[Office]) -> bool:
-    now = database_now()
-    able = {each.user_id for each in offices if not each.is_suspended and each.effective_at <= now}
-    active = set(User.objects.filter(pk__in=able, is_active=True).values_list("pk", flat=True))
-    return active == {user_id}
+    able = User.objects.filter(pk__in=active_officers(offices, database_now()), is_active=True)
+    return set(able.values_list("pk", flat=True)) == {user_id}

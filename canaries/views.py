@@ -172,7 +172,7 @@ class OfficesView(_OfficerFormView[AppointForm]):
         found = offices.list_offices()
         names = {str(office.user_id): office.name for office in found}
         rows = [
-            (office, names.get(office.appointed_by, office.appointed_by), offices.is_active(office, now))
+            (office, names.get(office.appointed_by, office.appointed_by), office.is_active(now))
             for office in found
         ]
         return self.page(form=form, rows=rows, own_id=self.principal.user_id, **context)

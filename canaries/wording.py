@@ -49,7 +49,7 @@ _PLACES: Final[Mapping[Kind, str]] = {
 
 
 class _Planting(NamedTuple):
-    """How to plant a kind. ``create``: the name of the page that creates the object; "" without one."""
+    """How to plant a kind. ``create``: the name of the page that creates the object."""
 
     create: str
     places: tuple[str, ...]

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 
 from accounts.principals import Principal
 from accounts.tokens.authentication import find_session
+from canaries.documents import active_officers
 from canaries.sealed.store import read_set
-from canaries.services.offices import active_officers
 from kernel.clock import database_now
 from kernel.errors import DomainError
 from kernel.http.middleware import is_api

@@ -92,12 +92,12 @@ def _opened(number: int, stored: object) -> ChainedPage:
 
 
 def read_back(before: int | None = None) -> Iterator[Page]:
-    """The pages before this number, newest first. Raises UnwrapFailed for an altered one."""
+    """The pages before this number, newest first. Raises DocumentsAltered for an altered one."""
     pages = JournalPage.objects.order_by("-number")
     if before is not None:
         pages = pages.filter(number__lt=before)
     for row in pages.iterator(chunk_size=100):
-        yield open_page(row.number, bytes(row.sealed))
+        yield _opened(row.number, row.sealed).page
 
 
 def _split(records: Iterable[Record]) -> Iterator[tuple[Record, ...]]:

@@ -1,7 +1,6 @@
 """Officers see canaries and incidents. An office is in the sealed set only, so no role or row shows it."""
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from msgspec.structs import replace
 from accounts.models import User
 from accounts.models.users import UserState
 from accounts.second_factors.services.passkeys import has_passkeys
-from canaries.documents import HOST, Office
+from canaries.documents import HOST, Office, active_officers
 from canaries.notices import queue_text
 from canaries.sealed.store import Change, changing, read_set
 from kernel.errors import Conflict, NotFound, Refused
@@ -21,15 +20,6 @@ WAIT: Final = timedelta(hours=24)  # before an appointment by an officer is effe
 def list_offices() -> list[Office]:
     """By name. Raises DocumentsAltered."""
     return sorted(read_set().offices, key=lambda office: office.name)
-
-
-def active_officers(offices: Iterable[Office], now: datetime) -> frozenset[UUID]:
-    """The ids of the users who are officers at this time."""
-    return frozenset(office.user_id for office in offices if is_active(office, now))
-
-
-def is_active(office: Office, now: datetime) -> bool:
-    return not office.is_suspended and office.effective_at <= now
 
 
 def appoint_officer(*, by: str, user_id: UUID) -> Office:
@@ -64,7 +54,7 @@ def confirm_office(*, by: str, user_id: UUID) -> Office:
     with changing() as change:
         _require_officer(change, by)
         office = _find(change, user_id)
-        if is_active(office, change.at):
+        if office.is_active(change.at):
             raise Conflict("This office is effective already.")
         is_by_appointer = by == office.appointed_by
         if is_by_appointer and not office.is_suspended:

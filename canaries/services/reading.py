@@ -1,6 +1,7 @@
 """Read canaries, incidents and the journal, without a trace."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -16,7 +17,7 @@ class ListedCanary(Struct, frozen=True, kw_only=True):
     """A canary with the time of its last touch."""
 
     canary: Canary
-    touched_at: object = None
+    touched_at: datetime | None = None
 
 
 class _NumberedRecord(Struct, frozen=True, kw_only=True):
@@ -67,7 +68,7 @@ def canaries_of(incident: Incident) -> list[Canary]:
 def read_journal(*, before: int | None, limit: int) -> list[_NumberedRecord]:
     """Records, newest first, of pages before this one: ``limit`` or more, so that the last page is whole.
 
-    Raises UnwrapFailed for an altered page.
+    Raises DocumentsAltered for an altered page.
     """
     found: list[_NumberedRecord] = []
     for page in journal.read_back(before):

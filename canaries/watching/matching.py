@@ -20,7 +20,6 @@ from kernel.crypto.errors import UnwrapFailed
 _OF_THE_PRODUCT: Final = frozenset({Source.SCHEDULER})
 _OF_KEYS: Final = frozenset({Kind.KEY, Kind.CIPHERTEXT})
 
-
 # Of ``meta`` that someone altered: no JSON, no UTF-8, too deep.
 _UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 

@@ -1,4 +1,4 @@
-"""What an intruder could try: use a canary unseen, turn quarantine against others, stop the watcher."""
+"""Attempts of an intruder: use a canary unseen, turn quarantine against others, stop the watcher."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -14,6 +14,7 @@ from canaries.models import JournalPage
 from canaries.sealed import store
 from canaries.sealed.store import anchor_due
 from canaries.services.exporting import export_journal
+from canaries.services.reading import read_journal
 from kernel.crypto.encoding import encode_base64
 from tests.audit.ccverify import run
 from tests.tampering.writing import sequence, sign
@@ -116,3 +117,9 @@ def test_an_altered_page_ends_the_export_and_raises_an_alarm(exported):
     with pytest.raises(DocumentsAltered):
         list(export_journal(by=HOST))
     assert AuditAlarm.objects.get().found == "page 2 of the journal does not open"
+
+
+def test_an_altered_page_ends_the_list_of_records(exported):
+    JournalPage.objects.filter(number=2).update(sealed=b"x" * 4096)
+    with pytest.raises(DocumentsAltered):
+        read_journal(before=3, limit=1)

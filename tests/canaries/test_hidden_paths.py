@@ -109,7 +109,7 @@ def measured(caller, paths, address):
 
 
 def measured_both(caller):
-    """What requests of hidden and of unknown paths leave."""
+    """The traces of requests of hidden and of unknown paths."""
     for attempt in range(3):  # a thread of an earlier test may add to the metrics of the process
         hidden = measured(caller, PATHS, f"10.0.{attempt}.1")
         others = measured(caller, [unknown(path) for path in PATHS], f"10.0.{attempt}.2")
@@ -134,7 +134,7 @@ def appointed():
     return make_officer("mira")
 
 
-def test_nobody_sees_them_without_signing_in(appointed):
+def test_they_are_unknown_without_signing_in(appointed):
     compare(Caller())
 
 

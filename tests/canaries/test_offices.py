@@ -1,4 +1,4 @@
-"""Who can be an officer, when an office is effective, and what suspends it."""
+"""Offices: the users who can have one, the time when it is effective, and the acts that suspend it."""
 
 import io
 from datetime import timedelta
@@ -10,12 +10,11 @@ from django.core.management import CommandError, call_command
 from accounts.models import User
 from accounts.second_factors.services import totp
 from accounts.users.services import editing
-from canaries.documents import HOST, Channel, ChannelKind
+from canaries.documents import HOST, Channel, ChannelKind, active_officers
 from canaries.sealed import journal
 from canaries.sealed.store import changing, read_incidents, read_set
 from canaries.services import offices
 from canaries.services.offices import (
-    active_officers,
     appoint_officer,
     confirm_office,
     list_offices,

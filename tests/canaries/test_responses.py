@@ -1,4 +1,4 @@
-"""What a touch leads to: an incident, a notice, the end of the credential."""
+"""Responses to a touch: an incident, a notice, the end of the credential."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -45,4 +45,4 @@ class Command(ServiceCommand):
 def _state(office: Office, now: Any) -> str:
     if office.is_suspended:
         return "suspended"
-    return "active" if offices.is_active(office, now) else f"from {office.effective_at:%Y-%m-%d %H:%M} UTC"
+    return "active" if office.is_active(now) else f"from {office.effective_at:%Y-%m-%d %H:%M} UTC"
