@@ -4,12 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from accounts.models import ServiceToken, User
-from canaries.documents import HOST, Exemption, Kind, Level
+from accounts.models import ServiceAccount, ServiceToken, User
+from canaries.documents import HOST, Exemption, Kind, Level, Status
 from canaries.sealed import journal
 from canaries.sealed.store import changing, read_incidents
 from canaries.services.editing import change_canary
 from canaries.services.planting import plant_canary, remove_canary
+from tests.accounts.test_ended_credentials import oauth
+from tests.canaries.officers import make_officer
+from tests.log_entries import log_rows
 from tests.personas import PASSWORD, ApiClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,6 +49,17 @@ def incidents():
     return read_incidents().incidents
 
 
+def titles():
+    """The titles of the notices."""
+    return [record.facts["title"] for record in records() if record.word == "notice.written"]
+
+
+def ended():
+    """What quarantine ended, with the incident."""
+    facts = [record.facts for record in records() if record.word == "credential.ended"]
+    return [(each["incident"], each["ended"]) for each in facts]
+
+
 def test_quarantine_ends_the_token_and_no_other_one(plant, key, token, developer, watch):
     plant(level=Level.QUARANTINE)
     stolen = ApiClient(token["token"])
@@ -55,6 +69,63 @@ def test_quarantine_ends_the_token_and_no_other_one(plant, key, token, developer
     assert ServiceToken.objects.get(pk=token["id"]).revoked_at
     assert encrypt(developer.api, key).status == 200
     assert [each.credential for each in incidents()] == [f"token:{token['id']}"]
+
+
+def make_client(admin):
+    """A service account with a token that it got for its secret, and the secret."""
+    created = admin.api.post("/api/v1/service-accounts", {"name": "nightly", "role": "developer"}).json
+    account = ServiceAccount.objects.get(pk=created["id"])
+    oauth(account, created["client_secret"])
+    return account, created["client_secret"]
+
+
+def test_each_incident_ends_its_own_credential_once(plant, key, token, developer, admin, watch):
+    client, _ = make_client(admin)  # its token is another issued one
+    plant(level=Level.QUARANTINE)
+    encrypt(ApiClient(token["token"]), key)
+    encrypt(developer.api, key)
+    for _ in range(2):
+        watch()
+    first, second = incidents()
+    assert ended() == [(str(first.id), "token"), (str(second.id), "user")]
+    assert "suspicious use" in log_rows().get(action="accounts.user.disabled").meta
+    client.refresh_from_db()
+    assert client.is_active
+
+
+def test_a_closed_incident_ends_no_credential(plant, key, token, watch):
+    plant()
+    encrypt(ApiClient(token["token"]), key)
+    watch()
+    with changing() as change:
+        [incident] = change.incidents.incidents
+        incident.status, incident.proved_at = Status.CLOSED, change.at
+    watch()
+    assert ended() == []
+
+
+def test_quarantine_of_a_used_client_secret_ends_its_account(plant, admin, watch):
+    account, secret = make_client(admin)
+    plant(Kind.CLIENT, account.id, level=Level.QUARANTINE)
+    oauth(account, secret)
+    watch()
+    account.refresh_from_db()
+    assert not account.is_active
+    assert [what for _, what in ended()] == ["service_account"]
+
+
+@pytest.mark.parametrize(("has_other", "result"), [(False, "sessions"), (True, "user")])
+def test_quarantine_signs_the_last_officer_out(has_other, result, plant, admin, watch):
+    officer, _ = make_officer("mira")
+    if has_other:
+        make_officer("noor")
+    own = officer.api.post("/api/v1/keys", {"name": "own", "algorithm": "aes-256"}).json
+    plant(object_id=own["id"], level=Level.QUARANTINE)
+    encrypt(officer.api, own)
+    watch()
+    assert encrypt(officer.api, own).status == 401
+    assert [what for _, what in ended()] == [result]
+    assert User.objects.get(username="mira").is_active != has_other
 
 
 def test_quarantine_disables_the_user_of_a_session(plant, key, developer, admin, watch):
@@ -79,13 +150,14 @@ def test_a_credential_that_cannot_be_ended_is_tried_again_after_a_minute(plant, 
     User.objects.filter(username="dora").update(row_mac="1.00000000.x")
     watch()
     first = incidents()[0].quarantine_failed_at
+    assert titles().count("A credential could not be ended") == 1
     watch()
     assert incidents()[0].quarantine_failed_at == first
     with changing() as change:
         change.incidents.incidents[0].quarantine_failed_at -= timedelta(minutes=1)
     watch()
     assert incidents()[0].quarantine_failed_at > first
-    assert [record for record in records() if record.facts.get("topic") == "quarantine.failed"][1:] == []
+    assert titles().count("A credential could not be ended") == 1
     assert incidents()[0].quarantined_at is None
 
 
@@ -93,8 +165,7 @@ def test_officers_get_a_notice_of_changed_and_removed_canaries(plant):
     canary = plant()
     change_canary(by=HOST, canary_id=canary.id, level=Level.OBSERVE)
     remove_canary(by=HOST, canary_id=canary.id)
-    titles = [record.facts["title"] for record in records() if record.word == "notice.written"]
-    assert titles == ["The canary payroll was changed", "The canary payroll was removed"]
+    assert titles() == ["The canary payroll was changed", "The canary payroll was removed"]
 
 
 def test_expected_use_is_no_touch_up_to_its_rate(plant, key, token, watch):
