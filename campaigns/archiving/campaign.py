@@ -8,7 +8,6 @@ backup of before must adopt the files.
 """
 
 import argparse
-import os
 import random
 import re
 import shutil
@@ -20,6 +19,7 @@ import uuid
 from hashlib import sha256
 from pathlib import Path
 
+from campaigns.installations import installation
 from campaigns.revocation.campaign import sequencer
 from tests.output import log
 from tests.product import ROOT, Product, drop_database, new_database
@@ -34,15 +34,8 @@ def main() -> int:
     options = parse()
     with tempfile.TemporaryDirectory(prefix="archiving-") as name:
         folder = Path(name)
-        product = Product(folder / "product", CC_AUDIT_ARCHIVE=str(folder / "archive"), LOG_LEVEL="CRITICAL")
-        try:
-            os.environ |= product.environment | {"DJANGO_SETTINGS_MODULE": "ciphercanary.settings"}
-            import django  # noqa: PLC0415 - the environment is complete only now
-
-            django.setup()
+        with installation(folder, CC_AUDIT_ARCHIVE=str(folder / "archive")) as product:
             Campaign(folder, product, options).play()
-        finally:
-            drop_database(product.database)
     return 0
 
 

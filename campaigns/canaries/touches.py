@@ -26,9 +26,10 @@ from statistics import quantiles
 from typing import Any
 from uuid import uuid4
 
+from campaigns.installations import installation
 from tests.notifications.servers import Receiver, server_context, serving
 from tests.output import log
-from tests.product import Product, drop_database
+from tests.product import Product
 
 CANARIES, TOKENS, CLIENTS, FLOODERS = 20, 20, 4, 2
 SECONDS = 300  # in which the watcher catches up
@@ -42,21 +43,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="touches-") as name:
         folder = Path(name)
         context, ca_file = server_context(folder)
-        product = Product(
-            folder / "product",
-            CC_WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8",
-            CC_WEBHOOK_CA_FILE=ca_file,
-            LOG_LEVEL="CRITICAL",
-        )
-        try:
-            os.environ |= product.environment | {"DJANGO_SETTINGS_MODULE": "ciphercanary.settings"}
-            import django  # noqa: PLC0415 - the environment is complete only now
-
-            django.setup()
-            with product, serving(Receiver(context)) as receiver:
-                Campaign(product, receiver, options).play()
-        finally:
-            drop_database(product.database)
+        settings = {"CC_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8", "CC_WEBHOOK_CA_FILE": ca_file}
+        with installation(folder, **settings) as product, product, serving(Receiver(context)) as receiver:
+            Campaign(product, receiver, options).play()
     return 0
 
 

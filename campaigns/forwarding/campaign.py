@@ -8,7 +8,6 @@ acknowledgement was lost.
 """
 
 import argparse
-import os
 import random
 import subprocess
 import sys
@@ -22,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.forwarding.receiving import Verified
+from campaigns.installations import installation
 from campaigns.revocation.campaign import sequencer
 from tests.notifications.servers import Receiver, server_context, serving
 from tests.output import log
-from tests.product import ROOT, Product, drop_database
+from tests.product import ROOT, Product
 
 WORKER = (sys.executable, ROOT / "manage.py", "run_worker")
 SECONDS = 600  # in which the receiver gets something
@@ -38,16 +38,8 @@ def main() -> int:
     options = parse()
     with tempfile.TemporaryDirectory(prefix="forwarding-") as name:
         folder = Path(name)
-        allowed = {"CC_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8", "LOG_LEVEL": "CRITICAL"}
-        product = Product(folder / "product", **allowed)
-        try:
-            os.environ |= product.environment | {"DJANGO_SETTINGS_MODULE": "ciphercanary.settings"}
-            import django  # noqa: PLC0415 - the environment is complete only now
-
-            django.setup()
+        with installation(folder, CC_WEBHOOK_ALLOWED_NETWORKS="127.0.0.0/8") as product:
             Campaign(folder, product, options).play()
-        finally:
-            drop_database(product.database)
     return 0
 
 
