@@ -27,9 +27,10 @@ HEADINGS = (
 )
 # A row of audit_logs can hold several entries. Each entry is a leaf of the tree.
 USED = "SELECT size, pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0') FROM audit_tree"
+# Without the queue of the sequencer, whose pages are used again.
 SPACE = """
 SELECT sum(pg_total_relation_size(oid)), sum(pg_indexes_size(oid)), (SELECT count(*) FROM audit_logs)
-FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'audit_bundles'
 """
 LAG = """
 SELECT coalesce(extract(epoch FROM clock_timestamp()
