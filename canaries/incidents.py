@@ -1,6 +1,6 @@
 """Touches become incidents, and incidents become notices. Pure: the caller stores the documents."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -11,7 +11,6 @@ from audit.log.action_labels import label_of
 from audit.log.events import Outcome
 from canaries.documents import (
     DRILL,
-    UNAUTHENTICATED,
     Canary,
     Exemption,
     Expected,
@@ -22,6 +21,7 @@ from canaries.documents import (
     Notice,
     Touch,
 )
+from canaries.next_steps import next_steps
 
 _UPDATE_PERIOD: Final = timedelta(minutes=1)  # between two notices of an incident
 _USES: Final = ("crypto.", "keys.key.exported")
@@ -120,12 +120,13 @@ def announce(incident: Incident, canaries: Mapping[UUID, Canary], now: datetime)
     is_first = incident.announced_at is None
     incident.announced_at, incident.announced_touches = now, incident.touches
     names = _names_of(incident, canaries)
+    touched = [canaries[each] for each in incident.canary_ids if each in canaries]
     return Notice(
         id=uuid4(),
         at=now,
         topic=TOUCHED if is_first else _UPDATED,
         title=_title_of(incident, canaries, is_first=is_first),
-        text=_text_of(incident, names),
+        text=_text_of(incident, names, touched),
         facts=_facts_of(incident, names),
         key="" if is_first else f"incident {incident.id}",
         incident_id=incident.id,
@@ -139,7 +140,7 @@ def _title_of(incident: Incident, canaries: Mapping[UUID, Canary], *, is_first: 
     return f"Drill. {what}" if incident.is_drill else what
 
 
-def _text_of(incident: Incident, names: list[str]) -> str:
+def _text_of(incident: Incident, names: list[str], touched: Iterable[Canary]) -> str:
     first = incident.first
     result = f"{first.outcome} ({first.code})" if first.code else first.outcome
     who = first.actor_name or "an unauthenticated client"
@@ -152,16 +153,10 @@ def _text_of(incident: Incident, names: list[str]) -> str:
         f"Touches so far: {incident.touches}, the last one at {_time(incident.last_at)}.",
         f"Incident: {incident.id}",
         "",
-        "Next step: no action is necessary." if incident.is_drill else _next_step(first),
+        "Next steps:",
+        *(f"{number}. {step}" for number, step in enumerate(next_steps(incident, touched), 1)),
     ]
     return "\n".join(lines).lstrip()
-
-
-def _next_step(first: Touch) -> str:
-    act = "Block this address" if first.credential.startswith(UNAUTHENTICATED) else "End this credential"
-    return (
-        f"Next step: acknowledge the incident, and find out who did this. {act} unless the use is legitimate."
-    )
 
 
 def _facts_of(incident: Incident, names: list[str]) -> Mapping[str, Any]:

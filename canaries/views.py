@@ -13,11 +13,12 @@ from audit.services.showing import with_names
 from canaries.documents import HOST, ChannelKind, Incident, Kind, Level
 from canaries.forms import AppointForm, CanaryForm, ChannelForm, DecisionForm, PlantForm
 from canaries.hidden.views import OFFICER, OfficerPageView
+from canaries.next_steps import next_steps
 from canaries.services import channels, deciding, editing, offices, planting, reading
 from canaries.services.acts import last_acts, reach_of
 from canaries.services.finding import find_object
 from canaries.services.reading import ListedCanary
-from canaries.wording import KINDS, LEVELS, PLANTINGS, STATUSES, next_steps
+from canaries.wording import KINDS, LEVELS, PLANTINGS, STATUSES
 from kernel.clock import database_now
 from kernel.errors import DomainError, NotFound, RecentAuthRequired
 from kernel.pages.form_views import FormView

@@ -1,9 +1,9 @@
 """Words of pages about canaries and incidents."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from canaries.documents import Canary, ChannelKind, Incident, Kind, Level, Status
+from canaries.documents import ChannelKind, Kind, Level, Status
 
 KINDS: Final[Mapping[Kind, str]] = {
     Kind.KEY: "Key",
@@ -29,22 +29,6 @@ CHANNELS: Final[Mapping[ChannelKind, str]] = {
     ChannelKind.EMAIL: "E-mail",
     ChannelKind.WEBHOOK: "Webhook",
     ChannelKind.SYSLOG: "Syslog",
-}
-_CREDENTIALS: Final[Mapping[str, tuple[str, ...]]] = {
-    "token": ("Revoke the service token, and create another one for its client.",),
-    "user": ("End all sessions of the user, and reset their password and second factor.",),
-    "service_account": ("Rotate the client secret of the service account.",),
-    "drill": ("No action is necessary: a command on the host began a drill.",),
-    "host": ("A command on the host did this. Ask the persons who have a shell there.",),
-    "unauthenticated": ("Find out to whom the address belongs, and block it if it is not yours.",),
-}
-_PLACES: Final[Mapping[Kind, str]] = {
-    Kind.KEY: "Someone used an account that reaches this key. Rotate the keys that the credential used.",
-    Kind.CIPHERTEXT: "Someone read the place of the ciphertext. Treat everything stored there as stolen.",
-    Kind.TOKEN: "Someone read the place of the token. Replace all secrets stored there.",
-    Kind.CLIENT: "Someone read the place of the client secret. Replace all secrets stored there.",
-    Kind.USER: "Someone signs in with guessed or stolen passwords. Check the sign-ins from the same address.",
-    Kind.OFFICE: "Someone changed the account of an officer. If this was expected, confirm the office.",
 }
 
 
@@ -90,11 +74,3 @@ PLANTINGS: Final[Mapping[Kind, _Planting]] = {
         "The user name and the password.",
     ),
 }
-
-
-def next_steps(incident: Incident, canaries: Iterable[Canary]) -> Iterator[str]:
-    """The steps after an incident, the most urgent one first."""
-    yield from _CREDENTIALS[incident.credential.partition(":")[0]]
-    for kind in dict.fromkeys(canary.kind for canary in canaries):
-        yield _PLACES[kind]
-    yield "Read the last acts of the credential below, and decide whether this is an attack or a false alarm."

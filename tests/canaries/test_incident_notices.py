@@ -1,11 +1,11 @@
-"""The notice of an incident: names, result, origin and next step, within bounds. Without a database."""
+"""The notice of an incident: names, result, origin and next steps, within bounds. Without a database."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from canaries.documents import Canary, Incident, Kind, Level, Touch
+from canaries.documents import Canary, Incident, Kind, Level, Status, Touch
 from canaries.incidents import announce
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
@@ -48,7 +48,7 @@ def notice_of(canaries, **members):
     return announce(incident_of(canaries, **members), {each.id: each for each in canaries}, NOON)
 
 
-def test_a_notice_names_what_happened_and_the_next_step():
+def test_a_notice_names_what_happened_and_the_next_steps():
     notice = notice_of([canary(1, note=".env of the CI")])
     assert (notice.title, notice.topic) == ("Canary touched: service token deploy-1", "canary.touched")
     lines = notice.text.split("\n")
@@ -59,7 +59,11 @@ def test_a_notice_names_what_happened_and_the_next_step():
         "Touches so far: 3, the last one at 2026-12-01 12:00:05 UTC.",
         "Incident: 00000000-0000-0000-0000-000000000063",
         "",
-        "Next step: acknowledge the incident, and find out who did this. End this credential unless the use is legitimate.",
+        "Next steps:",
+        "1. Acknowledge the incident, so that the other officers know that you work on it.",
+        "2. Revoke the service token, and create another one for its client.",
+        "3. Someone read the place of the token. Replace all secrets stored there.",
+        "4. Read the last acts of the credential, and decide whether this is an attack or a false alarm.",
     ]
 
 
@@ -68,7 +72,7 @@ def test_an_unknown_client_has_an_address_to_block():
         [canary(1)], credential="unauthenticated:x", actor_name="", client_ip="", user_agent=""
     ).text
     assert "by an unauthenticated client from an unknown address (no user agent)." in text
-    assert "Block this address" in text
+    assert "2. Find out to whom the address belongs, and block it if it is not yours." in text
 
 
 def test_texts_are_bounded_and_removed_canaries_have_no_name():
@@ -91,9 +95,15 @@ def test_later_touches_are_updates_which_replace_each_other():
     assert (first.key, later.key) == ("", f"incident {incident.id}")
 
 
+def test_an_acknowledged_incident_needs_no_acknowledgement():
+    incident = incident_of([canary(1)])
+    incident.status = Status.ACKNOWLEDGED
+    assert "1. Revoke the service token" in announce(incident, {}, NOON).text
+
+
 def test_a_drill_is_called_one():
     notice = notice_of([canary(1)], credential="drill:1")
     assert notice.title == "Drill. Canary touched: service token deploy-1"
     assert notice.text.startswith("This is a drill.")
-    assert notice.text.endswith("Next step: no action is necessary.")
+    assert notice.text.endswith("1. No action is necessary: a command on the host began a drill.")
     assert notice.facts["is_drill"]
