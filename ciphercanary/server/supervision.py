@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TICK = 0.1  # seconds
 _FIRST_DELAY, _LONGEST_DELAY = 1.0, 30.0  # seconds before a program that exited is restarted
-_STEADY = 60.0  # seconds: a program that ran this long restarts with _FIRST_DELAY again
+_STEADY = 10.0  # seconds: a program that ran this long restarts with _FIRST_DELAY again
 _PR_SET_PDEATHSIG = 1  # prctl(2), Linux
 _LIBC = ctypes.CDLL(None)
 
