@@ -1,4 +1,4 @@
-"""Touch canaries while processes are killed with SIGKILL and other clients flood the log with refusals.
+"""Touch canaries while processes and Redis are killed, the mail server is down, and others flood the log with refusals.
 
     python -m tests.services python -m campaigns.canaries.touches --touches 10000 --flood 100000
 
@@ -30,12 +30,24 @@ from campaigns.installations import installation
 from tests.notifications.servers import Receiver, server_context, serving
 from tests.output import log
 from tests.product import Product
+from tests.services.processes import free_port
+from tests.services.redis import Redis
 
 CANARIES, TOKENS, CLIENTS, FLOODERS = 20, 20, 4, 2
 SECONDS = 300  # in which the watcher catches up
 TEXT = {"algorithm": "aes-256-gcm", "data": "aGk="}
 ENCRYPTED = "crypto.message.encrypted"
 PROCESSES = ("gunicorn: worker", "run_sequencer", "run_worker")
+REDIS, REDIS_SECONDS = "redis", 4
+OFFICER = "officer@example.org"
+SETTINGS = {
+    "CC_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+    "CC_SMTP_HOST": "127.0.0.1",
+    "CC_SMTP_PORT": str(free_port()),  # no server listens there
+    "CC_SMTP_SECURITY": "none",
+    "CC_NOTIFY_FROM": OFFICER,
+    "CC_NOTIFY_EMAILS": OFFICER,
+}
 
 
 def main() -> int:
@@ -43,9 +55,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="touches-") as name:
         folder = Path(name)
         context, ca_file = server_context(folder)
-        settings = {"CC_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8", "CC_WEBHOOK_CA_FILE": ca_file}
-        with installation(folder, **settings) as product, product, serving(Receiver(context)) as receiver:
-            Campaign(product, receiver, options).play()
+        with Redis(folder / "redis") as redis, serving(Receiver(context)) as receiver:
+            settings = {"CC_WEBHOOK_CA_FILE": ca_file, "REDIS_URL": redis.url} | SETTINGS
+            with installation(folder, **settings) as product, product:
+                Campaign(product, receiver, redis, options).play()
     return 0
 
 
@@ -64,8 +77,10 @@ def parse() -> argparse.Namespace:
 
 
 class Campaign:
-    def __init__(self, product: Product, receiver: Receiver, options: argparse.Namespace) -> None:
-        self.product, self.receiver, self.options = product, receiver, options
+    def __init__(
+        self, product: Product, receiver: Receiver, redis: Redis, options: argparse.Namespace
+    ) -> None:
+        self.product, self.receiver, self.redis, self.options = product, receiver, redis, options
         self.chance = random.Random(options.seed)  # noqa: S311 - moments are no secret
         self.began = time.monotonic()
         self.arrivals: dict[str, float] = {}
@@ -115,6 +130,7 @@ class Campaign:
             ).json["token"]
             for n in range(TOKENS)
         ]
+        add_channel(by=HOST, kind=ChannelKind.EMAIL, target=OFFICER)
         add_channel(by=HOST, kind=ChannelKind.WEBHOOK, target=f"https://127.0.0.1:{self.receiver.port}/")
         for key in self.keys:
             plant_canary(by=HOST, kind=Kind.KEY, object_id=key, note="")
@@ -152,11 +168,22 @@ class Campaign:
 
     def kill(self) -> None:
         while not self.over.wait(self.options.pause):
-            what = self.chance.choice(PROCESSES)
+            what = self.chance.choice([*PROCESSES, REDIS])
+            if what == REDIS:
+                self.kills[what] += 1
+                self.kill_redis()
+                continue
             for pid in self.product.processes_of(what):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                     self.kills[what] += 1
+
+    def kill_redis(self) -> None:
+        assert self.redis.process
+        self.redis.process.kill()
+        self.redis.process.wait()
+        time.sleep(REDIS_SECONDS)
+        self.redis.start()
 
     def close_incidents(self) -> None:
         """So that the next touch of each token opens another one, whose notice is timed."""

@@ -1,10 +1,12 @@
-"""Which channel may send which notice, and the result of an attempt. Pure: the caller stores the documents.
+"""Which channel may send which notices, and the results. Pure: the caller stores the documents.
 
-A worker leases a channel before each attempt. If it dies, another one repeats the attempt after the lease, with the same
-id: at least once.
+A worker leases a channel before it sends. If it dies, another one sends the same notices again after the lease, with the
+same ids: at least once.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final
 from uuid import UUID
 
@@ -12,9 +14,11 @@ from canaries.documents import Channel, ChannelState, Incidents, Notice
 from canaries.notices import CHANNEL_FAILING, CHANNEL_RECOVERED, queue_text
 from canaries.sealed.store import Change
 
-type _Claim = tuple[Channel, Notice]
+type _Claim = tuple[Channel, Sequence[Notice]]
 
-LEASE: Final = timedelta(seconds=40)  # longer than any exchange, also with a slow name server
+MOST_CLAIMED: Final = 20  # notices; a change costs as much as several exchanges
+TURN: Final = timedelta(seconds=5)  # in which the exchanges of a claim begin
+LEASE: Final = timedelta(seconds=40)  # longer than a turn and its last exchange, also with a slow name server
 _FAILURES_OF_NOTICE: Final = 3  # in a row, until the other channels get a notice
 _LONGEST_PAUSE: Final = 600  # seconds
 
@@ -26,31 +30,31 @@ def due_channels(incidents: Incidents, now: datetime) -> list[UUID]:
 
 
 def claim(change: Change, channel_id: UUID, holder: UUID) -> _Claim | None:
-    """Lease the channel, for the notice that has waited longest since its last attempt. None if nothing is due."""
+    """Lease the channel, for the notices that have waited longest since their last attempt. None if nothing is due."""
     channel = _find(change, channel_id)
     waiting = (each for each in change.incidents.notices if channel_id in each.waiting)
-    notice = next(waiting, None)
+    notices = tuple(islice(waiting, MOST_CLAIMED))
     state = _state_of(change.incidents, channel_id)
-    if channel is None or notice is None or not _is_due(state, change.at):
+    if channel is None or not notices or not _is_due(state, change.at):
         return None
     state.lease_holder, state.lease_until = holder, change.at + LEASE
     change.incidents.channel_states[channel_id] = state
-    return channel, notice
+    return channel, notices
 
 
-def settle(change: Change, claimed: _Claim, holder: UUID, error: str) -> None:
-    """Write the result of an attempt, and end the lease."""
-    channel, notice = claimed
+def settle(change: Change, channel: Channel, holder: UUID, errors: Mapping[UUID, str]) -> None:
+    """Write the result of each attempt, in their order, and end the lease. ``errors``: by notice; "" for a success."""
     state = change.incidents.channel_states.get(channel.id)
     if state is None:
         return  # the channel was removed
     is_held = state.lease_holder == holder
     if is_held:
         state.lease_holder = state.lease_until = None
-    if not error:
-        _succeed(change, channel, state, notice.id)
-    elif is_held:
-        _fail(change, channel, state, notice.id, error)
+    for notice_id, error in errors.items():
+        if not error:
+            _succeed(change, channel, state, notice_id)
+        elif is_held:
+            _fail(change, channel, state, notice_id, error)
 
 
 def pause_after(failures: int) -> timedelta:

@@ -2,22 +2,21 @@
 
 import logging
 import time
+from collections.abc import Iterable, Mapping
 from threading import Thread
-from typing import Final
 from uuid import UUID, uuid4
 
 import django.db
 
-from canaries.delivery.claims import claim, due_channels, settle
+from canaries.delivery.claims import TURN, claim, due_channels, settle
 from canaries.delivery.duties import queue_due
 from canaries.delivery.sending import send
+from canaries.documents import Channel, Notice
 from canaries.sealed.journal import newest_number
 from canaries.sealed.store import changing, read_incidents
 from kernel.clock import database_now
 
 logger = logging.getLogger(__name__)
-
-_TURN_SECONDS: Final = 5.0  # a thread begins no exchange after this time: a worker that stops has 30 s
 
 
 def deliver_notices() -> None:
@@ -33,19 +32,34 @@ def deliver_notices() -> None:
 
 
 def deliver(channel_id: UUID) -> None:
-    """Send the notices of the channel one by one, until a failure. Returns at once if another worker sends.
+    """Send the notices of the channel, until a failure. Returns at once if another worker sends.
 
-    Each result is written before the next attempt, together with the lease of that. Raises DocumentsAltered.
+    The results of a claim are written together with the next claim. Raises DocumentsAltered.
     """
-    holder, until = uuid4(), time.monotonic() + _TURN_SECONDS
+    # A thread begins no exchange later: a worker that stops has 30 s.
+    holder, until = uuid4(), time.monotonic() + TURN.total_seconds()
     with changing() as change:
         claimed = claim(change, channel_id, holder)
     while claimed is not None:
-        error = send(*claimed)
+        channel, notices = claimed
+        errors = send_in_order(channel, notices, until)
         with changing() as change:
-            settle(change, claimed, holder, error)
+            settle(change, channel, holder, errors)
             may_continue = time.monotonic() < until
             claimed = claim(change, channel_id, holder) if may_continue else None
+
+
+def send_in_order(channel: Channel, notices: Iterable[Notice], until: float) -> Mapping[UUID, str]:
+    """The result of each attempt: the error, or "". The last one is the first failure, or the last before ``until``.
+
+    ``until``: of the monotonic clock.
+    """
+    errors: dict[UUID, str] = {}
+    for notice in notices:
+        errors[notice.id] = send(channel, notice)
+        if errors[notice.id] or time.monotonic() >= until:
+            break
+    return errors
 
 
 def _deliver(channel_id: UUID) -> None:

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from canaries.delivery.claims import LEASE, claim, due_channels, pause_after, settle
+from canaries.delivery.claims import LEASE, MOST_CLAIMED, claim, due_channels, pause_after, settle
 from canaries.documents import CanarySet, Channel, ChannelKind, Incidents, Notice
 from canaries.notices import queue
 from canaries.sealed.store import Change
@@ -37,12 +37,17 @@ def put(change, title="Test", key=""):
 
 
 def attempt(change, channel_id, error=""):
-    """The title of the notice that was due; None if none was."""
+    """The title of the first notice that was due; None if none was."""
     claimed = claim(change, channel_id, HOLDER)
     if claimed is None:
         return None
-    settle(change, claimed, HOLDER, error)
-    return claimed[1].title
+    settle_first(change, claimed, HOLDER, error)
+    return claimed[1][0].title
+
+
+def settle_first(change, claimed, holder, error):
+    channel, [notice, *_] = claimed
+    settle(change, channel, holder, {notice.id: error})
 
 
 def fail(change, channel_id, times):
@@ -75,8 +80,8 @@ def test_two_workers_may_deliver_one_notice_after_the_end_of_a_lease(change, fir
     early = claim(change, first, HOLDER)
     change.at = NOON + LEASE
     late = claim(change, first, OTHER)
-    settle(change, early, HOLDER, "")
-    settle(change, late, OTHER, "")
+    settle_first(change, early, HOLDER, "")
+    settle_first(change, late, OTHER, "")
     assert [notice.waiting for notice in change.incidents.notices] == [[change.set.channels[1].id]]
 
 
@@ -99,7 +104,7 @@ def test_a_leased_channel_is_not_due_until_the_lease_ends(change, first):
     assert first not in due_channels(change.incidents, change.at)
     change.at = NOON + LEASE
     assert claim(change, first, OTHER) is not None
-    settle(change, claimed, HOLDER, "timeout")  # the worker that lost the lease
+    settle_first(change, claimed, HOLDER, "timeout")  # the worker that lost the lease
     state = change.incidents.channel_states[first]
     assert (state.failures, state.lease_holder) == (0, OTHER)
 
@@ -119,6 +124,18 @@ def test_a_notice_that_is_refused_does_not_block_others(change, first):
     fail(change, first, 1)
     assert attempt(change, first) == "other"
     assert attempt(change, first) == "refused"
+
+
+def test_one_claim_has_several_notices_each_with_its_result(change, first):
+    for number in range(MOST_CLAIMED + 1):
+        put(change, f"{number}")
+    channel, notices = claim(change, first, HOLDER)
+    assert [notice.title for notice in notices] == [f"{number}" for number in range(MOST_CLAIMED)]
+    settle(change, channel, HOLDER, {notices[0].id: "", notices[1].id: "", notices[2].id: "timeout"})
+    waiting = [notice.title for notice in change.incidents.notices if first in notice.waiting]
+    assert waiting == [*(f"{number}" for number in range(3, MOST_CLAIMED + 1)), "2"]
+    state = change.incidents.channel_states[first]
+    assert (state.failures, state.error, state.lease_until) == (1, "timeout", None)
 
 
 def test_the_others_get_one_notice_after_three_failures_and_one_after_the_recovery(change, first):
@@ -169,6 +186,6 @@ def test_a_result_for_a_removed_channel_is_dropped(change, first):
     claimed = claim(change, first, HOLDER)
     del change.set.channels[0]
     del change.incidents.channel_states[first]
-    settle(change, claimed, HOLDER, "timeout")
+    settle_first(change, claimed, HOLDER, "timeout")
     assert first not in change.incidents.channel_states
     assert claim(change, first, HOLDER) is None

@@ -4,17 +4,19 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from canaries.delivery.claims import LEASE, claim, due_channels
-from canaries.delivery.delivering import deliver, deliver_notices
+from canaries.delivery.delivering import deliver, deliver_notices, send_in_order
 from canaries.delivery.duties import HEARTBEAT_PERIOD, WatchLag, queue_due
 from canaries.delivery.sending import send
 from canaries.documents import HOST, ChannelKind, Incidents
 from canaries.models import JournalPage, LogPosition
+from canaries.notices import queue_text
 from canaries.sealed.store import changing, read_incidents
 from canaries.services.channels import add_channel, list_channels, remove_channel, send_test
 from kernel.clock import database_now
@@ -40,6 +42,11 @@ def settle_all():
     """Deliver what is due now, and forget the requests."""
     for channel_id in due_channels(read_incidents(), database_now()):
         deliver(channel_id)
+
+
+def queue_notice(channel):
+    with changing() as change:
+        queue_text(change, "test", "Test", "", [channel])
 
 
 def types_of(receiver):
@@ -82,7 +89,7 @@ def test_a_touch_reaches_each_kind_of_channel(
     assert message["Subject"] == "[CipherCanary] Canary touched: key payroll"
     text = message.get_content()
     assert all(
-        part in text for part in ("key payroll (the wiki)", str(incident.id), "Next step:", "/canaries/")
+        part in text for part in ("key payroll (the wiki)", str(incident.id), "Next steps:", "/canaries/")
     )
     for line in lines:
         assert line.startswith(b"<106>1 ")
@@ -96,8 +103,8 @@ def test_a_killed_worker_repeats_one_notice_with_its_id_after_the_lease(webhook,
     receiver.requests.clear()
     send_test(by=HOST, channel_id=webhook.channel.id)
     with changing() as change:
-        claimed = claim(change, webhook.channel.id, uuid4())
-    assert send(*claimed) == ""  # and now the worker is killed
+        channel, [notice] = claim(change, webhook.channel.id, uuid4())
+    assert send(channel, notice) == ""  # and now the worker is killed
     deliver(webhook.channel.id)
     assert len(receiver.requests) == 1
     with travel(database_now() + LEASE + timedelta(seconds=1)):
@@ -105,6 +112,21 @@ def test_a_killed_worker_repeats_one_notice_with_its_id_after_the_lease(webhook,
         deliver(webhook.channel.id)
     first, second = [headers["webhook-id"] for headers, _ in receiver.requests]
     assert first == second
+
+
+def test_a_turn_ends_with_its_time_or_with_a_failure(webhook, receiver):
+    for _ in range(3):
+        queue_notice(webhook.channel)
+    receiver.requests.clear()
+    notices = read_incidents().notices
+    assert list(send_in_order(webhook.channel, notices, until=0.0).values()) == [""]
+    receiver.response = 503
+    assert list(send_in_order(webhook.channel, notices, until=math.inf).values()) == ["status_not_ok"]
+    receiver.response = 204
+    deliver(webhook.channel.id)
+    assert [headers["webhook-id"] for headers, _ in receiver.requests][2:] == [
+        str(each.id) for each in notices
+    ]
 
 
 def test_a_failing_channel_is_retried_and_others_have_a_notice(webhook, receiver, mail_server):
