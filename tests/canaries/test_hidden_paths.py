@@ -220,7 +220,7 @@ def test_others_get_the_pages_of_an_installation_without_officers(admin, appoint
 
 
 @pytest.mark.parametrize("period", [0.0, 3600.0])
-def test_the_set_is_read_after_the_period_for_every_path_alike(monkeypatch, appointed, admin, period):
+def test_every_path_reads_the_set_once_per_period(monkeypatch, appointed, admin, period):
     monkeypatch.setattr(officers, "PERIOD", period)
     api = ApiClient(admin.api.token)
     api.get("/api/v1/walruses")
