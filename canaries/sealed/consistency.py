@@ -2,22 +2,30 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from canaries.documents import Page
 from canaries.errors import DocumentsAltered
 from canaries.models import JournalPage, LogPosition, SealedDocument
-from canaries.sealed.journal import digest_of, last_page, octets_of
+from canaries.sealed.journal import ChainedPage, digest_of, last_page, octets_of
+
+
+class Consistent(NamedTuple):
+    """The last page, and both documents, which match it; None and no documents before the first start."""
+
+    last: ChainedPage | None
+    documents: Mapping[str, bytes]
 
 
 def problems_of(page: Page, documents: Mapping[str, bytes], position: int) -> Iterator[str]:
     """A text for each contradiction to the last page. The position, as stored, only moves forward."""
     yield from _problems_of_documents(page, documents)
     if position < page.position:
-        yield f"the position in the log was put back from {page.position} to {position}"
+        yield _put_back(page, position)
 
 
-def read_consistent() -> Mapping[str, bytes]:
-    """Both documents, which match the last page; none before the first start. Needs no lock. Raises DocumentsAltered."""
+def read_consistent() -> Consistent:
+    """Needs no lock. Raises DocumentsAltered."""
     while True:
         last, documents = last_page(), read_documents()
         # Each change adds a page. So without another page, all this was read between two changes.
@@ -28,18 +36,22 @@ def read_consistent() -> Mapping[str, bytes]:
                 raise DocumentsAltered("the journal is missing")
         elif problem := next(_problems_of_documents(last.page, documents), None):
             raise DocumentsAltered(problem)
-        return documents
+        return Consistent(last, documents)
 
 
-def check_position() -> LogPosition:
+def check_position(last: ChainedPage | None) -> LogPosition:
     """The position, which is not before that of the last page. Raises DocumentsAltered and IntegrityFailed."""
-    last, position = last_page(), _read_position()
+    position = _read_position()
     if position is None:
         raise DocumentsAltered("the position in the log is missing")
     position.check_mac()
     if last and position.last_id < last.page.position:
-        raise DocumentsAltered(next(problems_of(last.page, read_documents(), position.last_id)))
+        raise DocumentsAltered(_put_back(last.page, position.last_id))
     return position
+
+
+def _put_back(page: Page, position: int) -> str:
+    return f"the position in the log was put back from {page.position} to {position}"
 
 
 def _problems_of_documents(page: Page, documents: Mapping[str, bytes]) -> Iterator[str]:

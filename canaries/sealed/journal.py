@@ -46,12 +46,13 @@ def newest_number() -> int:
     return JournalPage.objects.values_list("number", flat=True).last() or 0
 
 
-def append(records: Sequence[Record], documents: Mapping[str, str], position: int) -> str:
-    """Add pages with these records, at least one page. Returns the digest of the last one. The caller has the lock.
+def append(
+    last: ChainedPage | None, records: Sequence[Record], documents: Mapping[str, str], position: int
+) -> str:
+    """Add pages with these records after the last one, at least one page. Returns the digest of the new last one.
 
-    Raises DocumentsAltered.
+    The caller has the lock.
     """
-    last = last_page()
     number, previous = (last.page.number, last.digest) if last else (0, FIRST)
     for some in _split(records):
         number += 1

@@ -21,7 +21,7 @@ from audit.log.events import Actor, Event, Source
 from audit.log.row_numbers import number_of_entries
 from audit.models import AuditLog
 from audit.services.recording import record
-from canaries.documents import CanarySet, Incidents, Page, Record
+from canaries.documents import HOST, CanarySet, Incidents, Page, Record, active_officers
 from canaries.errors import DocumentsAltered
 from canaries.models import LogPosition, SealedDocument
 from canaries.sealed import journal
@@ -30,6 +30,7 @@ from canaries.sealed.sealing import open_document, seal_document
 from kernel.clock import database_now
 from kernel.crypto.errors import UnwrapFailed
 from kernel.databases.transactions import wait_for_lock
+from kernel.errors import NotFound
 from kernel.runtime import ProcessState
 from kernel.trust.row_mac import IntegrityFailed
 
@@ -48,15 +49,17 @@ class _Documents(NamedTuple):
 
 @dataclass(slots=True)
 class Change:
-    """The opened documents, which the caller changes, and the records of the change."""
+    """The opened documents, which the caller changes, and the records of the change. ``by``: as in ``changing``."""
 
     set: CanarySet
     incidents: Incidents
     at: datetime
+    by: str = ""
     records: list[Record] = field(default_factory=list)
 
     def note(self, word: str, **facts: Any) -> None:
-        self.records.append(Record(at=self.at, word=word, facts=facts))
+        who = {"by": self.by} if self.by else {}
+        self.records.append(Record(at=self.at, word=word, facts=who | facts))
 
 
 class _Cache:
@@ -96,34 +99,37 @@ def read_opened() -> _Documents:
 def _read_opened() -> _Documents:
     """Empty before the first start. If everything was removed since, ``changing`` raises."""
     found = read_documents()
-    if not found:
-        return _Documents(CanarySet(), Incidents())
+    return _opened_of(found) if found else _Documents(CanarySet(), Incidents())
+
+
+def _opened_of(found: Mapping[str, bytes]) -> _Documents:
     return _Documents(_opened(found, SET, CanarySet), _opened(found, _INCIDENTS, Incidents))
 
 
 @contextmanager
-def changing() -> Iterator[Change]:
+def changing(by: str = "") -> Iterator[Change]:
     """Open both documents, and seal them again at the end of the block, unless it raises.
 
-    Creates the documents of a new installation. Raises DocumentsAltered and IntegrityFailed.
+    ``by``: an officer's id, ``HOST``, or "" for the product itself. Creates the documents of a new installation. Raises
+    NotFound if the office has ended since the request began, DocumentsAltered and IntegrityFailed.
     """
     with transaction.atomic():
         wait_for_lock(_LOCK)
-        found = read_consistent()
-        if not found and _is_new():
+        last, found = read_consistent()
+        if last is None and _is_new():
             # Nothing was planted yet, so earlier entries are of no interest.
             LogPosition(last_id=_newest_id()).save_with_mac()
-            change = Change(CanarySet(), Incidents(), database_now())
+            documents = _Documents(CanarySet(), Incidents())
         else:
-            change = Change(
-                _opened(found, SET, CanarySet), _opened(found, _INCIDENTS, Incidents), database_now()
-            )
+            documents = _opened_of(found)
+        change = Change(*documents, database_now(), by)
+        _require_office(change)
         yield change
         salt = secrets.token_hex(32) if _is_due(change.incidents, change.at) else ""
         if salt:
             change.incidents.anchored_at = change.at
             change.note(_ANCHOR, salt=salt)
-        digest = journal.append(change.records, _write(change), _position())
+        digest = journal.append(last, change.records, _write(change), _position_after(last))
         if salt:
             event = Event(action=JOURNAL_ANCHORED, meta={"digest": commitment(salt, digest)})
             record(event, _ACTOR, at=change.at)
@@ -134,7 +140,7 @@ def anchor_due() -> None:
 
     Raises DocumentsAltered and IntegrityFailed.
     """
-    found = read_consistent()
+    found = read_consistent().documents
     if not found or _is_due(_opened(found, _INCIDENTS, Incidents), database_now()):
         with changing():
             pass
@@ -158,14 +164,18 @@ def commitment(salt: str, digest: str) -> str:
     return hashlib.sha256(bytes.fromhex(salt) + bytes.fromhex(digest)).hexdigest()
 
 
+def _require_office(change: Change) -> None:
+    if change.by not in ("", HOST, *map(str, active_officers(change.set.offices, change.at))):
+        raise NotFound
+
+
 def _is_due(incidents: Incidents, now: datetime) -> bool:
     return incidents.anchored_at is None or now - incidents.anchored_at >= _PERIOD
 
 
 def _is_new() -> bool:
     """Whether nothing was ever sealed. The first change is anchored in the log, where the entry stays."""
-    anchors = AuditLog.objects.filter(action=JOURNAL_ANCHORED)  # noqa: CC2 - of the whole installation
-    return journal.newest_number() == 0 and not anchors.exists()
+    return not AuditLog.objects.filter(action=JOURNAL_ANCHORED).exists()  # noqa: CC2 - of the whole installation
 
 
 def _newest_id() -> int:
@@ -177,16 +187,19 @@ def _newest_id() -> int:
 def _write(change: Change) -> Mapping[str, str]:
     """Their digests."""
     sealed = {SET: seal_document(SET, change.set), _INCIDENTS: seal_document(_INCIDENTS, change.incidents)}
-    for name, octets in sealed.items():
-        SealedDocument.objects.update_or_create(name=name, defaults={"sealed": octets})  # noqa: CC3 - sealing authenticates it
+    SealedDocument.objects.bulk_create(  # noqa: CC3 - sealing authenticates them
+        [SealedDocument(name=name, sealed=octets) for name, octets in sealed.items()],
+        update_conflicts=True,
+        unique_fields=["name"],
+        update_fields=["sealed"],
+    )
     return {name: journal.digest_of(octets) for name, octets in sealed.items()}
 
 
-def _position() -> int:
+def _position_after(last: journal.ChainedPage | None) -> int:
     """If the stored position was altered, that of the last page: the officers must still get a notice."""
-    last = journal.last_page()
     try:
-        return check_position().last_id
+        return check_position(last).last_id
     except (DocumentsAltered, IntegrityFailed):
         return last.page.position if last else 0
 

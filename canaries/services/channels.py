@@ -48,7 +48,7 @@ def add_channel(*, by: str, kind: ChannelKind, target: str) -> _AddedChannel:
     """
     check_target(kind, target)
     secret = os.urandom(SECRET_SIZE) if kind is ChannelKind.WEBHOOK else b""
-    with changing() as change:
+    with changing(by) as change:
         _require_room(change.set, kind, target)
         channel = Channel(
             id=uuid4(),
@@ -59,7 +59,7 @@ def add_channel(*, by: str, kind: ChannelKind, target: str) -> _AddedChannel:
             added_by=by,
         )
         change.set.channels.append(channel)
-        change.note("channel.added", by=by, channel=channel.id, label=channel.label)
+        change.note("channel.added", channel=channel.id, label=channel.label)
         title = f"The channel {channel.label} was added"
         text = "It gets all notices from now on. Next step: remove it unless an officer added it."
         queue_text(change, CHANNEL_ADDED, title, text, change.set.channels)
@@ -71,14 +71,14 @@ def remove_channel(*, by: str, channel_id: UUID) -> None:
 
     Raises NotFound, DocumentsAltered.
     """
-    with changing() as change:
+    with changing(by) as change:
         channel = _find(change.set, channel_id)
         change.set.channels.remove(channel)
         change.incidents.channel_states.pop(channel_id, None)
         for notice in change.incidents.notices:
             notice.waiting = [each for each in notice.waiting if each != channel_id]
         change.incidents.notices = [each for each in change.incidents.notices if each.waiting]
-        change.note("channel.removed", by=by, channel=channel_id, label=channel.label)
+        change.note("channel.removed", channel=channel_id, label=channel.label)
         title = f"The channel {channel.label} was removed"
         text = "It gets no more notices. Next step: add it again unless an officer removed it."
         queue_text(change, CHANNEL_REMOVED, title, text, change.set.channels)
@@ -86,11 +86,11 @@ def remove_channel(*, by: str, channel_id: UUID) -> None:
 
 def send_test(*, by: str, channel_id: UUID) -> None:
     """Queue a test, which a worker sends within seconds, also to a failing channel. Raises NotFound, DocumentsAltered."""
-    with changing() as change:
+    with changing(by) as change:
         channel = _find(change.set, channel_id)
         if state := change.incidents.channel_states.get(channel_id):
             state.next_at = None
-        change.note("channel.tested", by=by, channel=channel_id)
+        change.note("channel.tested", channel=channel_id)
         text = "An officer requested it. Next step: no action is necessary."
         queue_text(
             change, CHANNEL_TEST, "This is a test", text, [channel], key=f"{CHANNEL_TEST} {channel_id}"

@@ -26,7 +26,7 @@ def decide(*, by: str, incident_id: UUID, status: Status, reason: str = "") -> I
     """
     if status is Status.FALSE_ALARM and not reason:
         raise Invalid.of_field("reason", "Give the reason of the false alarm.")
-    with changing() as change:
+    with changing(by) as change:
         incident = find_incident(change.incidents.incidents, incident_id)
         if status not in NEXT[incident.status]:
             raise Conflict(
@@ -34,5 +34,5 @@ def decide(*, by: str, incident_id: UUID, status: Status, reason: str = "") -> I
             )
         incident.status, incident.decided_by, incident.decided_at = status, by, change.at
         incident.reason = reason or incident.reason
-        change.note("incident.decided", by=by, incident=incident_id, status=status, reason=reason)
+        change.note("incident.decided", incident=incident_id, status=status, reason=reason)
     return incident

@@ -45,7 +45,7 @@ def begin_drill(canary_id: UUID | None = None) -> BegunDrill:
 
     Raises NotFound, Conflict if no canary is a key or if another drill runs, DocumentsAltered.
     """
-    with changing() as change:
+    with changing(HOST) as change:
         drill = change.incidents.drill
         if drill is not None and change.at - drill.began_at < _LONGEST:
             raise Conflict("Another drill has begun within ten minutes. Wait for its end, then repeat this.")
@@ -54,7 +54,7 @@ def begin_drill(canary_id: UUID | None = None) -> BegunDrill:
         requests = {new_request_id(): key_id for key_id in _random.sample(crowd, len(crowd))}
         drill = Drill(id=uuid4(), canary_id=canary.id, began_at=change.at, requests=dict(requests))
         change.incidents.drill = drill
-        change.note("drill.begun", by=HOST, drill=drill.id, canary=canary.id)
+        change.note("drill.begun", drill=drill.id, canary=canary.id)
         channels = {channel.id: channel.label for channel in change.set.channels}
     last_id = AuditLog.objects.order_by("-id").values_list("id", flat=True).first() or 0  # noqa: CC2 - of the whole log
     return BegunDrill(id=drill.id, canary=canary, requests=requests, last_id=last_id, channels=channels)
@@ -79,14 +79,14 @@ def stages_of(begun: BegunDrill) -> Stages:
 
 def end_drill(begun: BegunDrill) -> None:
     """Close the incident of a drill that reached every stage. Raises DocumentsAltered."""
-    with changing() as change:
+    with changing(HOST) as change:
         incidents = change.incidents
         if incidents.drill is not None and incidents.drill.id == begun.id:
             incidents.drill = None
         if incident := _incident_of(incidents, begun.id):
             incident.status, incident.reason = Status.CLOSED, "Drill"
             incidents.drilled_at.update(dict.fromkeys(incident.canary_ids, change.at))
-        change.note("drill.ended", by=HOST, drill=begun.id, canary=begun.canary.id)
+        change.note("drill.ended", drill=begun.id, canary=begun.canary.id)
 
 
 def _choose(canaries: CanarySet, incidents: Incidents, canary_id: UUID | None) -> Canary:

@@ -21,10 +21,10 @@ def change_canary(
 ) -> Canary:
     """Raises NotFound, DocumentsAltered."""
     given = {"note": note, "level": level, "exemptions": exemptions}
-    with changing() as change:
+    with changing(by) as change:
         canary = find_canary(change.set.canaries, canary_id)
         changed = replace(canary, **{name: value for name, value in given.items() if value is not UNSET})
         change.set.canaries[change.set.canaries.index(canary)] = changed
-        change.note(CANARY_CHANGED, by=by, canary=changed)
+        change.note(CANARY_CHANGED, canary=changed)
         queue_text(change, CANARY_CHANGED, f"The canary {canary.name} was changed", ASK, change.set.channels)
     return changed

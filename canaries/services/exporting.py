@@ -21,8 +21,8 @@ def export_journal(*, by: str) -> Iterator[bytes]:
     Raises DocumentsAltered, also after some lines.
     """
     with alarm_if_altered():
-        with changing() as change:
-            change.note("journal.exported", by=by)
+        with changing(by) as change:
+            change.note("journal.exported")
         entries = _anchored()
         for found in journal.read():
             yield _line(found, entries)

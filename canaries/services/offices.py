@@ -28,8 +28,7 @@ def appoint_officer(*, by: str, user_id: UUID) -> Office:
     Raises NotFound, Refused for a user who cannot be an officer, Conflict, DocumentsAltered.
     """
     user = _eligible_user(user_id)
-    with changing() as change:
-        _require_officer(change, by)
+    with changing(by) as change:
         if _position(change, user_id) is not None:
             raise Conflict("This user has an office already.")
         office = Office(
@@ -40,7 +39,7 @@ def appoint_officer(*, by: str, user_id: UUID) -> Office:
             effective_at=change.at if by == HOST else change.at + WAIT,
         )
         change.set.offices.append(office)
-        _announce(change, "office.appointed", office, by)
+        _announce(change, "office.appointed", office)
     return office
 
 
@@ -51,8 +50,7 @@ def confirm_office(*, by: str, user_id: UUID) -> Office:
     Refused, Conflict, DocumentsAltered.
     """
     _eligible_user(user_id)
-    with changing() as change:
-        _require_officer(change, by)
+    with changing(by) as change:
         office = _find(change, user_id)
         if office.is_active(change.at):
             raise Conflict("This office is effective already.")
@@ -62,19 +60,18 @@ def confirm_office(*, by: str, user_id: UUID) -> Office:
         # Otherwise an officer could shorten the wait: appoint a user, change their account, and confirm the office.
         at = office.effective_at if is_by_appointer else min(office.effective_at, change.at)
         office = _replace(change, replace(office, is_suspended=False, effective_at=at))
-        _announce(change, "office.confirmed", office, by)
+        _announce(change, "office.confirmed", office)
     return office
 
 
 def remove_officer(*, by: str, user_id: UUID) -> None:
     """Raises NotFound, Refused if no officer would be left, DocumentsAltered. The host may remove the last one."""
-    with changing() as change:
-        _require_officer(change, by)
+    with changing(by) as change:
         office = _find(change, user_id)
         left = active_officers(change.set.offices, change.at) - {user_id}
         if by != HOST and not left:
             raise Refused("No active officer would be left. Appoint another one first.")
-        _announce(change, "office.removed", office, by)
+        _announce(change, "office.removed", office)
         change.set.offices.remove(office)
 
 
@@ -103,12 +100,6 @@ def _eligible_user(user_id: UUID) -> User:
     return user
 
 
-def _require_officer(change: Change, by: str) -> None:
-    """Raises NotFound if the office ended since the request began."""
-    if by != HOST and by not in map(str, active_officers(change.set.offices, change.at)):
-        raise NotFound
-
-
 def _find(change: Change, user_id: UUID) -> Office:
     place = _position(change, user_id)
     if place is None:
@@ -128,10 +119,10 @@ def _replace(change: Change, office: Office) -> Office:
     return office
 
 
-def _announce(change: Change, word: str, office: Office, by: str) -> None:
+def _announce(change: Change, word: str, office: Office) -> None:
     """In the journal, and to all channels, so that officers can object within ``WAIT``."""
-    change.note(word, by=by, office=office)
-    who = next((each.name for each in change.set.offices if str(each.user_id) == by), by)
+    change.note(word, office=office)
+    who = next((each.name for each in change.set.offices if str(each.user_id) == change.by), change.by)
     title = _TITLES[word].format(name=office.name, by=who)
     text = f"The office is effective from {office.effective_at:%Y-%m-%d %H:%M} UTC on."
     queue_text(change, word, title, "" if word == "office.removed" else text, change.set.channels)

@@ -38,7 +38,7 @@ def plant_canary(
 ) -> Canary:
     """Adopt the object. ``by``: an officer's id, or ``HOST``. Raises NotFound, Conflict, DocumentsAltered."""
     name = _name_of(kind, object_id)
-    with changing() as change:
+    with changing(by) as change:
         if any(each.object_id == str(object_id) for each in change.set.canaries):
             raise Conflict("This object is a canary already.")
         canary = Canary(
@@ -53,18 +53,18 @@ def plant_canary(
             exemptions=exemptions,
         )
         change.set.canaries.append(canary)
-        change.note("canary.planted", by=by, canary=canary)
+        change.note("canary.planted", canary=canary)
     return canary
 
 
 def remove_canary(*, by: str, canary_id: UUID) -> None:
     """The object stays, and is an ordinary one from now on. Raises NotFound, DocumentsAltered."""
-    with changing() as change:
+    with changing(by) as change:
         canary = find_canary(change.set.canaries, canary_id)
         change.set.canaries.remove(canary)
         for kept in (change.incidents.touched_at, change.incidents.drilled_at, change.incidents.crowds):
             kept.pop(canary.id, None)
-        change.note(CANARY_REMOVED, by=by, canary=canary.id)
+        change.note(CANARY_REMOVED, canary=canary.id)
         queue_text(change, CANARY_REMOVED, f"The canary {canary.name} was removed", ASK, change.set.channels)
 
 

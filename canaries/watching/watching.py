@@ -18,6 +18,7 @@ from canaries.notices import queue
 from canaries.quarantine import quarantine_due
 from canaries.sealed.alarms import alarm_if_altered
 from canaries.sealed.consistency import check_position
+from canaries.sealed.journal import last_page
 from canaries.sealed.store import Change, anchor_due, changing, read_incidents, read_set
 from canaries.services.offices import suspend_office
 from canaries.watching.matching import Matcher, Row, counted_in, credential_of, is_low
@@ -45,7 +46,7 @@ def watch_log() -> None:
 
 def _watch_next() -> bool:
     """Note the touches of the next rows. Returns whether there may be more."""
-    position = check_position()
+    position = check_position(last_page())
     rows = rows_after(position.last_id)
     if not rows:
         return False
