@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from canaries.delivery.claims import LEASE, claim, due_channels
+from canaries.delivery.claims import LEASE, MOST_CLAIMED, claim, due_channels
 from canaries.delivery.delivering import deliver, deliver_notices, send_in_order
 from canaries.delivery.duties import HEARTBEAT_PERIOD, WatchLag, queue_due
 from canaries.delivery.sending import send
@@ -44,9 +44,10 @@ def settle_all():
         deliver(channel_id)
 
 
-def queue_notice(channel):
+def queue_notices(channel, number):
     with changing() as change:
-        queue_text(change, "test", "Test", "", [channel])
+        for _ in range(number):
+            queue_text(change, "test", "Test", "", [channel])
 
 
 def types_of(receiver):
@@ -115,18 +116,20 @@ def test_a_killed_worker_repeats_one_notice_with_its_id_after_the_lease(webhook,
 
 
 def test_a_turn_ends_with_its_time_or_with_a_failure(webhook, receiver):
-    for _ in range(3):
-        queue_notice(webhook.channel)
-    receiver.requests.clear()
+    queue_notices(webhook.channel, 2)
     notices = read_incidents().notices
     assert list(send_in_order(webhook.channel, notices, until=0.0).values()) == [""]
+    assert list(send_in_order(webhook.channel, notices, until=math.inf).values()) == ["", ""]
     receiver.response = 503
     assert list(send_in_order(webhook.channel, notices, until=math.inf).values()) == ["status_not_ok"]
-    receiver.response = 204
+
+
+def test_a_delivery_sends_more_notices_than_one_claim_has(webhook, receiver):
+    queue_notices(webhook.channel, MOST_CLAIMED + 1)
+    sent = [str(notice.id) for notice in read_incidents().notices]
+    receiver.requests.clear()
     deliver(webhook.channel.id)
-    assert [headers["webhook-id"] for headers, _ in receiver.requests][2:] == [
-        str(each.id) for each in notices
-    ]
+    assert [headers["webhook-id"] for headers, _ in receiver.requests] == sent
 
 
 def test_a_failing_channel_is_retried_and_others_have_a_notice(webhook, receiver, mail_server):
@@ -153,7 +156,8 @@ def test_a_channel_that_hangs_delays_no_other_one(webhook, receiver, mail_server
     send_test(by=HOST, channel_id=webhook.channel.id)
     email = add_channel(by=HOST, kind=ChannelKind.EMAIL, target="officer@example.org").channel
     deliver_notices()
-    wait_until(lambda: mail_server.messages, 4)  # less than the limit of a response
+    wait_until(lambda: len(mail_server.messages) == 2, 4)  # less than the limit of a response
+    assert mail_server.messages[-1][1]["Subject"].endswith("Heartbeat")
     assert state_of(webhook.channel.id).state.lease_until
     receiver.released.set()
     wait_until(lambda: state_of(webhook.channel.id).state.lease_until is None)
