@@ -35,6 +35,7 @@ from tests.services.redis import Redis
 
 CANARIES, TOKENS, CLIENTS, FLOODERS = 20, 20, 4, 2
 SECONDS = 300  # in which the watcher catches up
+CLOSING_SECONDS = 20  # so that each token opens several incidents
 TEXT = {"algorithm": "aes-256-gcm", "data": "aGk="}
 ENCRYPTED = "crypto.message.encrypted"
 PROCESSES = ("gunicorn: worker", "run_sequencer", "run_worker")
@@ -192,7 +193,7 @@ class Campaign:
         from canaries.documents import Status  # noqa: PLC0415 - likewise
         from canaries.sealed.store import changing  # noqa: PLC0415 - likewise
 
-        while not self.over.wait(2.0):
+        while not self.over.wait(CLOSING_SECONDS):
             with suppress(Exception), changing() as change:
                 for incident in change.incidents.incidents:
                     if incident.announced_at is not None:

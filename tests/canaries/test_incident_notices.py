@@ -1,42 +1,18 @@
 """The notice of an incident: names, result, origin and next steps, within bounds. Without a database."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from msgspec.structs import replace
-
-from canaries.documents import Canary, Incident, Kind, Level, Status, Touch
+from canaries.documents import Incident, Level, Status
 from canaries.incidents import announce
-
-NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
-
-
-def canary(number, **members):
-    values = {"kind": Kind.TOKEN, "object_id": str(number), "name": f"deploy-{number}", "note": ""}
-    return Canary(id=UUID(int=number), planted_at=NOON, planted_by="host", **(values | members))
+from tests.canaries.samples import NOON, canary, touch
 
 
 def incident_of(canaries, credential="token:7", **members):
-    touch = Touch(
-        canary_id=canaries[0].id,
-        log_id=42,
-        at=NOON,
-        action="accounts.service_token.used",
-        outcome="denied",
-        code="token_revoked",
-        count=1,
-        credential=credential,
-        actor_name="ci",
-        auth_method="service_token",
-        client_ip="192.0.2.1",
-        user_agent="curl/8",
-        source="api",
-        request_id="r1",
-    )
     return Incident(
         id=UUID(int=99),
         credential=credential,
-        first=replace(touch, **members),
+        first=touch(canary_id=canaries[0].id, credential=credential, **members),
         canary_ids=[each.id for each in canaries],
         level=Level.ALERT,
         touches=3,
@@ -65,6 +41,29 @@ def test_a_notice_names_what_happened_and_the_next_steps():
         "3. Someone read the place of the token. Replace all secrets stored there.",
         "4. Read the last acts of the credential, and decide whether this is an attack or a false alarm.",
     ]
+
+
+def test_a_notice_has_the_same_facts_for_programs():
+    assert notice_of([canary(1)]).facts == {
+        "incident": "00000000-0000-0000-0000-000000000063",
+        "is_drill": False,
+        "level": "alert",
+        "canaries": ["service token deploy-1"],
+        "touches": 3,
+        "last_at": "2026-12-01T12:00:05+00:00",
+        "first": {
+            "at": "2026-12-01T12:00:00+00:00",
+            "entry": 42,
+            "action": "accounts.service_token.used",
+            "outcome": "denied",
+            "code": "token_revoked",
+            "actor": "ci",
+            "credential": "token:7",
+            "client_ip": "192.0.2.1",
+            "user_agent": "curl/8",
+            "request_id": "r1",
+        },
+    }
 
 
 def test_an_unknown_client_has_an_address_to_block():
