@@ -255,6 +255,7 @@ class Incidents(Struct, kw_only=True):
     incidents: list[Incident] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     channel_states: dict[UUID, ChannelState] = field(default_factory=dict)
+    leaving: list[Channel] = field(default_factory=list)
     touched_at: dict[UUID, datetime] = field(default_factory=dict)
     expected: dict[str, Expected] = field(default_factory=dict)
     drilled_at: dict[UUID, datetime] = field(default_factory=dict)
