@@ -19,8 +19,8 @@ from canaries.quarantine import quarantine_due
 from canaries.sealed.alarms import alarm_if_altered
 from canaries.sealed.consistency import check_position
 from canaries.sealed.store import Change, anchor_due, changing, read_incidents, read_set
-from canaries.services.offices import suspend_office
-from canaries.watching.matching import Matcher, Row, counted_in, credential_of, is_low
+from canaries.services.offices import renew_office, suspend_office
+from canaries.watching.matching import Matcher, Row, counted_in, credential_of, is_low, is_renewal
 from canaries.watching.reading import MOST_ROWS, last_id_of, rows_after
 from kernel.clock import database_now
 from kernel.runtime import ProcessState
@@ -138,10 +138,13 @@ def _count_of(entry: FoundEntry) -> int:
 
 
 def _note(change: Change, touched: _Touched) -> None:
+    for canary, touch in touched:
+        if is_renewal(canary, touch):
+            renew_office(change, canary.id)
     unexpected = [
         (canary, incidents.match_drill(change.incidents, canary, touch))
         for canary, touch in touched
-        if not incidents.is_expected(change.incidents, canary, touch)
+        if not (is_renewal(canary, touch) or incidents.is_expected(change.incidents, canary, touch))
     ]
     for canary, touch in _merged(unexpected):
         incident = incidents.add_touch(change.incidents, canary, touch)
