@@ -12,6 +12,7 @@ from audit.models import AuditLog
 from audit.verification import integrity
 from audit.verification.integrity import FoundEntry
 from canaries import incidents
+from canaries.delivery import last_notice
 from canaries.documents import UNAUTHENTICATED, Canary, CanarySet, Kind, Touch, watched
 from canaries.models import LogPosition
 from canaries.notices import queue
@@ -33,14 +34,20 @@ type _Touched = list[tuple[Canary, Touch]]
 def watch_log() -> None:
     """Note all touches up to the newest entry, then what is due. Several workers may run it at the same time.
 
-    Raises DocumentsAltered and IntegrityFailed, after an alarm was raised.
+    Raises DocumentsAltered and IntegrityFailed, after an alarm was raised. Officers get a notice of each failure that
+    lasts, also if no row can be read or written.
     """
-    with alarm_if_altered():
-        anchor_due()
-        while _watch_next():
-            pass
-        _announce_due()
-        quarantine_due()
+    try:
+        with alarm_if_altered():
+            anchor_due()
+            while _watch_next():
+                pass
+            _announce_due()
+            quarantine_due()
+    except Exception as error:
+        last_notice.failed(error)
+        raise
+    last_notice.worked(read_set().channels)
 
 
 def _watch_next() -> bool:
