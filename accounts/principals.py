@@ -31,7 +31,8 @@ class Principal:
     ``stamp`` holds the epochs that were read *before* the rows this value was built from. ``not_after`` is the
     time (aware UTC) at which the value expires. Both are None if they do not apply. ``must_enrol``: the role requires
     a second factor that the user has not set up; until then the caller has no permission. ``has_second_factor``: the
-    sign-in of this session used a second factor or a passkey here, not at the identity provider.
+    sign-in of this session used a second factor or a passkey here, not at the identity provider. ``revision``: of the
+    user's row, if the caller has a session.
     """
 
     actor: Actor
@@ -41,6 +42,7 @@ class Principal:
     must_enrol: bool = False
     has_second_factor: bool = False
     subject_version: int = 0
+    revision: int = 0
     family_id: UUID | None = None
     browser_session_id: UUID | None = None
     auth_time: datetime | None = None

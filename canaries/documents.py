@@ -82,13 +82,18 @@ class Canary(Struct, frozen=True, kw_only=True):
 
 
 class Office(Struct, frozen=True, kw_only=True):
-    """An officer: a local user who sees canaries and incidents, from ``effective_at`` on."""
+    """An officer: a local user who sees canaries and incidents, from ``effective_at`` on.
+
+    ``revision``: of the user's row. A session sees nothing if the account changed since, until the watcher has found
+    out who changed it. Otherwise a new password or second factor could be used before that.
+    """
 
     user_id: UUID
     name: str
     appointed_at: datetime
     appointed_by: str
     effective_at: datetime
+    revision: int = 0
     is_suspended: bool = False
 
     def is_active(self, now: datetime) -> bool:
@@ -247,7 +252,8 @@ class Expected(Struct, kw_only=True):
 
 class Incidents(Struct, kw_only=True):
     """``touched_at``, ``drilled_at``: the last time by canary. ``expected``: the uses that each exemption covered in the
-    current hour. ``anchored_at``: the last hourly entry of the journal.
+    current hour. ``anchored_at``: the last hourly entry of the journal. ``leaving``: removed channels that still get
+    the notices of before, and that of the removal.
 
     ``is_late``: the channels have a notice that the log is late. ``crowds``: the keys of all drills of a canary.
     """
@@ -255,6 +261,7 @@ class Incidents(Struct, kw_only=True):
     incidents: list[Incident] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     channel_states: dict[UUID, ChannelState] = field(default_factory=dict)
+    leaving: list[Channel] = field(default_factory=list)
     touched_at: dict[UUID, datetime] = field(default_factory=dict)
     expected: dict[str, Expected] = field(default_factory=dict)
     drilled_at: dict[UUID, datetime] = field(default_factory=dict)

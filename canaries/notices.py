@@ -18,6 +18,7 @@ from canaries.sealed.store import Change
 HEARTBEAT: Final = "heartbeat"
 LOG_LATE: Final = "log.late"
 LOG_RECOVERED: Final = "log.recovered"
+WATCHER_STOPPED: Final = "watcher.stopped"
 QUARANTINE_FAILED: Final = "quarantine.failed"
 CANARY_CHANGED: Final = "canary.changed"
 CANARY_REMOVED: Final = "canary.removed"
@@ -30,6 +31,7 @@ _SEVERITIES: Final[Mapping[str, Severity]] = MappingProxyType(
     {
         TOUCHED: Severity.CRITICAL,
         LOG_LATE: Severity.CRITICAL,
+        WATCHER_STOPPED: Severity.CRITICAL,
         QUARANTINE_FAILED: Severity.CRITICAL,
         LOG_RECOVERED: Severity.MEDIUM,
         CHANNEL_ADDED: Severity.MEDIUM,

@@ -49,14 +49,14 @@ PLANTINGS: Final[Mapping[Kind, _Planting]] = {
     Kind.CIPHERTEXT: _Planting(
         "key-new",
         (
-            "a column of a database",
-            "a bucket",
             "a configuration file",
             "a wiki page",
             "a file such as backup.cc",
+            "a bucket or a column whose ciphertexts have different keys",
         ),
         "Encrypt a believable text with the key, and put the ciphertext into the place. Use the key for nothing else, "
-        "and no place that a batch job reads.",
+        "and no place that a batch job reads. A ciphertext shows the ID of its key: among those of one key, it would "
+        "stand out.",
     ),
     Kind.TOKEN: _Planting(
         "account-tokens",

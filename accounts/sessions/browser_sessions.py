@@ -94,6 +94,7 @@ def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Princip
         must_enrol=user.must_enrol,
         has_second_factor=request.session.get(_HAS_SECOND_FACTOR, False),
         subject_version=user.subject_version,
+        revision=user.revision,
         browser_session_id=UUID(request.session[ID]),
         auth_time=datetime.fromisoformat(request.session.get(CONFIRMED_AT, request.session[BEGAN_AT])),
         stamp=stamp,

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from accounts import actions
+from accounts.errors import OtpRequired
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.second_factors.forms import CodeForm
@@ -30,7 +31,7 @@ from kernel.clock import database_now
 from kernel.errors import DomainError, Unauthenticated
 from kernel.pages.drafts import carried_draft
 from kernel.pages.forms import PageForm
-from kernel.pages.views import PageView, is_htmx, known_principal, next_url, shown_url, with_next
+from kernel.pages.views import PageView, is_htmx, known_principal, next_url, refuse, shown_url, with_next
 from kernel.rules import ENROLLING, PUBLIC, Rule
 
 _PASSKEY = "passkey_log_in"  # session entry, as that of a new passkey
@@ -70,6 +71,8 @@ class SignInView(SecretFormView[SignInForm]):
         return self._ask_for_code(result) if result.requires_second_factor else self.open(result)
 
     def _ask_for_code(self, user: User) -> HttpResponse:
+        # As over the API, an entry shows that someone has the password.
+        refuse(self.request, OtpRequired("Enter the code of your authenticator."))
         self.request.session.cycle_key()
         now = database_now().isoformat()
         self.request.session[PENDING] = [str(user.id), user.subject_version, now, user.username]

@@ -209,6 +209,7 @@ def authenticate_access_token(text: str, origin: Origin, *about: str) -> Princip
         must_enrol=user.must_enrol,
         has_second_factor=family.auth_methods.startswith("password+"),
         subject_version=user.subject_version,
+        revision=user.revision,
         family_id=family.id,
         auth_time=family.auth_time,
         signing_kid=read_header(text)["kid"],

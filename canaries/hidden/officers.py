@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,14 +26,15 @@ _PAGE: Final = "/canaries/"  # ``reverse`` does not find a hidden route
 
 class _Known:
     def __init__(self) -> None:
-        self._ids: frozenset[UUID] = frozenset()
+        self._revisions: Mapping[UUID, int] = {}
         self._read_at = -math.inf
 
-    def ids(self) -> frozenset[UUID]:
+    def revisions(self) -> Mapping[UUID, int]:
+        """The revision of each officer's account."""
         if time.monotonic() - self._read_at >= PERIOD:
-            self._ids = _read()
+            self._revisions = _read()
             self._read_at = time.monotonic()
-        return self._ids
+        return self._revisions
 
 
 _known: Final = ProcessState(_Known)
@@ -41,22 +43,24 @@ _known: Final = ProcessState(_Known)
 def find_officer(request: HttpRequest) -> Principal | None:
     """The officer who sent the request, or None. Takes the same steps for every path."""
     caller = find_session(request) if is_api(request) else known_principal(request)
-    ids = _known.current.ids()  # for others, too, and before the decision
-    if not (isinstance(caller, Principal) and caller.has_second_factor and caller.user_id in ids):
+    revisions = _known.current.revisions()  # for others, too, and before the decision
+    if not (isinstance(caller, Principal) and caller.has_second_factor and caller.user_id):
         return None
-    return caller
+    return caller if revisions.get(caller.user_id) == caller.revision else None
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """The context processor of every page. Only a session with a second factor can be an officer's."""
     caller = known_principal(request)
     has_factor = isinstance(caller, Principal) and caller.has_second_factor
-    is_officer = caller is not None and has_factor and caller.user_id in _known.current.ids()
+    is_officer = caller is not None and has_factor and caller.user_id in _known.current.revisions()
     return shell_of_all(request) | {"officers_page": _PAGE if is_officer else ""}
 
 
-def _read() -> frozenset[UUID]:
+def _read() -> Mapping[UUID, int]:
     try:
-        return active_officers(read_set().offices, database_now())
+        offices = read_set().offices
+        active = active_officers(offices, database_now())
     except (DomainError, django.db.Error):  # altered, before the first start, or no database
-        return frozenset()
+        return {}
+    return {office.user_id: office.revision for office in offices if office.user_id in active}

@@ -67,21 +67,19 @@ def add_channel(*, by: str, kind: ChannelKind, target: str) -> _AddedChannel:
 
 
 def remove_channel(*, by: str, channel_id: UUID) -> None:
-    """The notices that wait for it are not sent to it. The other channels get a notice.
+    """All channels get a notice, and this one also what waits for it. So no one can silence the only channel unseen.
 
     Raises NotFound, DocumentsAltered.
     """
     with changing(by) as change:
         channel = _find(change.set, channel_id)
+        receivers = list(change.set.channels)
         change.set.channels.remove(channel)
-        change.incidents.channel_states.pop(channel_id, None)
-        for notice in change.incidents.notices:
-            notice.waiting = [each for each in notice.waiting if each != channel_id]
-        change.incidents.notices = [each for each in change.incidents.notices if each.waiting]
+        change.incidents.leaving.append(channel)
         change.note("channel.removed", channel=channel_id, label=channel.label)
         title = f"The channel {channel.label} was removed"
         text = "It gets no more notices. Next step: add it again unless an officer removed it."
-        queue_text(change, CHANNEL_REMOVED, title, text, change.set.channels)
+        queue_text(change, CHANNEL_REMOVED, title, text, receivers)
 
 
 def send_test(*, by: str, channel_id: UUID) -> None:

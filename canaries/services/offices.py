@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from accounts.models import User
 from accounts.models.users import UserState
-from accounts.second_factors.services.passkeys import has_passkeys
 from canaries.documents import HOST, Office, active_officers
 from canaries.notices import queue_text
 from canaries.sealed.store import Change, changing, read_set
@@ -37,6 +36,7 @@ def appoint_officer(*, by: str, user_id: UUID) -> Office:
             appointed_at=change.at,
             appointed_by=by,
             effective_at=change.at if by == HOST else change.at + WAIT,
+            revision=user.revision,
         )
         change.set.offices.append(office)
         _announce(change, "office.appointed", office)
@@ -49,17 +49,18 @@ def confirm_office(*, by: str, user_id: UUID) -> Office:
     ``by``: ``HOST`` or another officer. The one who appointed the user cannot confirm the appointment. Raises NotFound,
     Refused, Conflict, DocumentsAltered.
     """
-    _eligible_user(user_id)
+    revision = _eligible_user(user_id).revision
     with changing(by) as change:
         office = _find(change, user_id)
-        if office.is_active(change.at):
+        if office.is_active(change.at) and office.revision == revision:
             raise Conflict("This office is effective already.")
         is_by_appointer = by == office.appointed_by
         if is_by_appointer and not office.is_suspended:
             raise Refused("You appointed this officer. Another officer or the host must confirm the office.")
         # Otherwise an officer could shorten the wait: appoint a user, change their account, and confirm the office.
         at = office.effective_at if is_by_appointer else min(office.effective_at, change.at)
-        office = _replace(change, replace(office, is_suspended=False, effective_at=at))
+        office = replace(office, is_suspended=False, effective_at=at, revision=revision)
+        _replace(change, office)
         _announce(change, "office.confirmed", office)
     return office
 
@@ -83,6 +84,14 @@ def suspend_office(change: Change, user_id: UUID) -> None:
         change.note("office.suspended", office=user_id)
 
 
+def renew_office(change: Change, user_id: UUID) -> None:
+    """The officer changed their own account. The watcher calls it."""
+    place, user = _position(change, user_id), User.objects.filter(pk=user_id).first()
+    if place is not None and user is not None:
+        _replace(change, replace(change.set.offices[place], revision=user.revision))
+        change.note("office.renewed", office=user_id)
+
+
 def _eligible_user(user_id: UUID) -> User:
     user = User.objects.filter(pk=user_id).first()
     if user is None:
@@ -95,8 +104,9 @@ def _eligible_user(user_id: UUID) -> User:
         )
     if user.state != UserState.ACTIVE:
         raise Refused("This user cannot sign in. Enable the user, or wait until they accept the invitation.")
-    if not (user.requires_second_factor or has_passkeys(user.id)):
-        raise Refused("This user has no second factor. They must first set up an authenticator or a passkey.")
+    if not user.requires_second_factor:
+        # With a passkey alone, the password still opens a session, which could set up another factor.
+        raise Refused("This user has no second factor. They must first set up an authenticator.")
     return user
 
 

@@ -6,18 +6,30 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from accounts.actions import USER_UNLOCKED
+from accounts.actions import (
+    PASSWORD_CHANGED,
+    TOTP_CONFIRMED,
+    TOTP_REMOVED,
+    USER_ROLE_CHANGED,
+    USER_SIGNED_OUT,
+    USER_UNLOCKED,
+    USER_UPDATED,
+)
 from accounts.errors import OtpRequired
 from audit.actions import REFUSALS_OVERFLOWED
 from audit.log.events import ActorType, Outcome, Source
 from audit.sequencing.token_uses import SERVICE_TOKEN
-from canaries.documents import HOST_CREDENTIAL, UNAUTHENTICATED, Canary, CanarySet, Kind, watched
+from canaries.documents import HOST_CREDENTIAL, UNAUTHENTICATED, Canary, CanarySet, Kind, Touch, watched
 from canaries.sealed.sealing import open_counts
 from kernel.crypto.encoding import decode_canonical_base64
 from kernel.crypto.errors import UnwrapFailed
 
 # What the product does by itself, such as a scheduled rotation or quarantine, is no touch.
 _OF_THE_PRODUCT: Final = frozenset({Source.SCHEDULER})
+# Of the account of an officer, by themselves or by quarantine.
+_RENEWALS: Final = frozenset(
+    {PASSWORD_CHANGED, TOTP_CONFIRMED, USER_ROLE_CHANGED, USER_SIGNED_OUT, USER_UPDATED}
+)
 _OF_KEYS: Final = frozenset({Kind.KEY, Kind.CIPHERTEXT})
 
 # Of ``meta`` that someone altered: no JSON, no UTF-8, too deep.
@@ -124,16 +136,29 @@ def _ids_in(meta: str) -> Iterable[str]:
 
 def _is_touch(canary: Canary, row: Row) -> bool:
     if canary.kind is Kind.OFFICE:
-        return _is_change_by_another(canary.object_id, row)
+        return _is_change_of_account(canary.object_id, row)
     return not (row.source in _OF_THE_PRODUCT and row.actor_type == ActorType.SYSTEM)
 
 
-def _is_change_by_another(user_id: str, row: Row) -> bool:
-    """Whether anyone else changed the account: role, state, password, factors or sessions. Unlocking gives no access."""
-    is_own = row.user_id == user_id and row.auth_method != SERVICE_TOKEN  # a token may be stolen
-    is_by_another = not is_own and row.source not in _OF_THE_PRODUCT
-    is_done = row.outcome == Outcome.OK and row.action != USER_UNLOCKED
-    return row.object_id == user_id and is_by_another and is_done
+def _is_change_of_account(user_id: str, row: Row) -> bool:
+    """Whether role, state, password, factors or sessions of the account changed. Unlocking gives no access.
+
+    Without their second factor, a password alone would open an officer's account. So its removal counts, too.
+    """
+    if row.object_id != user_id or row.outcome != Outcome.OK:
+        return False
+    if row.source in _OF_THE_PRODUCT:
+        return row.action == USER_SIGNED_OUT  # by quarantine
+    if row.user_id == user_id and row.auth_method != SERVICE_TOKEN:  # a token may be stolen
+        return row.action in _RENEWALS or row.action == TOTP_REMOVED
+    return row.action != USER_UNLOCKED
+
+
+def is_renewal(canary: Canary, touch: Touch) -> bool:
+    """Whether an officer changed their own account, or quarantine signed them out: they stay an officer."""
+    is_own = touch.holder == canary.object_id and touch.auth_method != SERVICE_TOKEN
+    is_expected = is_own or touch.source in _OF_THE_PRODUCT
+    return canary.kind is Kind.OFFICE and is_expected and touch.action in _RENEWALS
 
 
 def is_low(canary: Canary, row: Row) -> bool:

@@ -12,6 +12,7 @@ from audit.models import AuditLog
 from audit.verification import integrity
 from audit.verification.integrity import FoundEntry
 from canaries import incidents
+from canaries.delivery import last_notice
 from canaries.documents import UNAUTHENTICATED, Canary, CanarySet, Kind, Touch, watched
 from canaries.models import LogPosition
 from canaries.notices import queue
@@ -20,8 +21,8 @@ from canaries.sealed.alarms import alarm_if_altered
 from canaries.sealed.consistency import check_position
 from canaries.sealed.journal import last_page
 from canaries.sealed.store import Change, anchor_due, changing, read_incidents, read_set
-from canaries.services.offices import suspend_office
-from canaries.watching.matching import Matcher, Row, counted_in, credential_of, is_low
+from canaries.services.offices import renew_office, suspend_office
+from canaries.watching.matching import Matcher, Row, counted_in, credential_of, is_low, is_renewal
 from canaries.watching.reading import MOST_ROWS, last_id_of, rows_after
 from kernel.clock import database_now
 from kernel.runtime import ProcessState
@@ -34,14 +35,20 @@ type _Touched = list[tuple[Canary, Touch]]
 def watch_log() -> None:
     """Note all touches up to the newest entry, then what is due. Several workers may run it at the same time.
 
-    Raises DocumentsAltered and IntegrityFailed, after an alarm was raised.
+    Raises DocumentsAltered and IntegrityFailed, after an alarm was raised. Officers get a notice of each failure that
+    lasts, also if no row can be read or written.
     """
-    with alarm_if_altered():
-        anchor_due()
-        while _watch_next():
-            pass
-        _announce_due()
-        quarantine_due()
+    try:
+        with alarm_if_altered():
+            anchor_due()
+            while _watch_next():
+                pass
+            _announce_due()
+            quarantine_due()
+    except Exception as error:
+        last_notice.failed(error)
+        raise
+    last_notice.worked(read_set().channels)
 
 
 def _watch_next() -> bool:
@@ -139,10 +146,13 @@ def _count_of(entry: FoundEntry) -> int:
 
 
 def _note(change: Change, touched: _Touched) -> None:
+    for canary, touch in touched:
+        if is_renewal(canary, touch):
+            renew_office(change, canary.id)
     unexpected = [
         (canary, incidents.match_drill(change.incidents, canary, touch))
         for canary, touch in touched
-        if not incidents.is_expected(change.incidents, canary, touch)
+        if not (is_renewal(canary, touch) or incidents.is_expected(change.incidents, canary, touch))
     ]
     for canary, touch in _merged(unexpected):
         incident = incidents.add_touch(change.incidents, canary, touch)

@@ -39,7 +39,10 @@ def work(threads: int, is_stopping: _IsStopping) -> None:
 
 
 def _repeat(loop: str, step: _Step, stopping: threading.Event) -> None:
-    """Call ``step`` again at once if it found work, else after a pause."""
+    """Call ``step`` again at once if it found work, else in the rhythm of ``_POLL_SECONDS``.
+
+    Its duration does not move the next turn. Otherwise the metric of the watcher of canaries would show each touch.
+    """
 
     def is_stopping() -> bool:
         record_turn(loop)  # a running job calls this with its progress
@@ -47,9 +50,11 @@ def _repeat(loop: str, step: _Step, stopping: threading.Event) -> None:
 
     pause = 0.0
     while not stopping.wait(pause):
+        began = time.monotonic()
         record_turn(loop)
         try:
-            pause = 0.0 if step(is_stopping) else _POLL_SECONDS
+            found_work = step(is_stopping)
+            pause = 0.0 if found_work else max(0.0, began + _POLL_SECONDS - time.monotonic())
         except Exception:
             logger.exception("the worker continues after a pause")
             pause = AFTER_FAILURE_SECONDS
@@ -67,8 +72,10 @@ class Schedule:
 
     def run_due(self, _is_stopping: _IsStopping) -> bool:
         for periodic in self._functions:
-            if time.monotonic() >= self._next.get(periodic.name, 0.0):
-                self._next[periodic.name] = time.monotonic() + periodic.seconds
+            now = time.monotonic()
+            # A turn may be a little early, and must not leave out a function that is due in each turn.
+            if now >= self._next.get(periodic.name, 0.0) - _POLL_SECONDS / 2:
+                self._next[periodic.name] = now + periodic.seconds
                 run_periodic(periodic.name)
         return False
 

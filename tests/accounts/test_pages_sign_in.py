@@ -164,6 +164,14 @@ def test_a_code_is_asked_for_after_the_right_password_only(browser, auditor):
     assert not is_inside(browser)
 
 
+def test_the_right_password_without_the_code_is_on_record_as_over_the_api(browser, auditor):
+    enrol(auditor)
+    sign_in(browser, auditor.user.username)
+    auditor.api.post("/auth/login", {"username": auditor.user.username, "password": PASSWORD})
+    kind = actions.SESSION_OPENED, "otp_required"
+    assert refusals() == [(*kind, source, "aude", "anonymous") for source in ("console", "api")]
+
+
 def test_a_code_without_a_password_before_it_leads_back(browser, auditor):
     authenticator, _ = enrol(auditor)
     response = send_code(browser, authenticator.code(), next="/keys/")
@@ -199,7 +207,8 @@ def test_a_wrong_code_is_refused_and_on_record_under_the_name(browser, auditor):
     assert (response.status_code, list(errors(response))) == (401, [""])
     assert wrong not in response.content.decode()
     assert not is_inside(browser)
-    assert refusals() == [(actions.SESSION_OPENED, "authentication_failed", "console", "aude", "anonymous")]
+    found = [(action, code, name) for action, code, _, name, _ in refusals()]
+    assert found[1:] == [(actions.SESSION_OPENED, "authentication_failed", "aude")]
     assert send_code(browser, authenticator.code()).status_code == 303
 
 

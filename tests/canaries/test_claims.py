@@ -159,6 +159,16 @@ def test_the_others_get_one_notice_after_three_failures_and_one_after_the_recove
     assert titles(change) == ["Test", "The channel e-mail a@example.org fails"]  # replaces the other one
 
 
+def test_a_removed_channel_is_given_up_after_ten_failures(change, first):
+    put(change)
+    change.incidents.leaving.append(change.set.channels.pop(0))
+    fail(change, first, 9)
+    assert attempt(change, first, "timeout") == "Test"
+    assert (change.incidents.leaving, first in change.incidents.channel_states) == ([], False)
+    assert [notice.waiting for notice in change.incidents.notices] == [[change.set.channels[0].id]]
+    assert titles(change) == ["Test"]  # the others get no notice about it
+
+
 def test_a_title_is_one_short_line_and_the_journal_has_it(change):
     notice = put(change, f"A\r\nBcc: x@example.org {'y' * 300}")
     assert notice.title.startswith("A Bcc: x@example.org yy")

@@ -241,10 +241,19 @@ def test_an_altered_or_removed_position_is_a_notice(harm, webhook, receiver, wat
     assert "Someone altered or removed the position of the watcher." in late["data"]["text"]
 
 
-def test_a_removed_channel_gets_nothing_and_the_others_a_notice(webhook, receiver, mail_server):
-    add_channel(by=HOST, kind=ChannelKind.EMAIL, target="officer@example.org")
+def test_a_removed_channel_gets_what_waits_and_the_notice_of_its_removal_last(webhook, receiver):
     receiver.requests.clear()
+    send_test(by=HOST, channel_id=webhook.channel.id)
+    remove_channel(by=HOST, channel_id=webhook.channel.id)
+    assert list_channels() == []
+    settle_all()
+    assert types_of(receiver) == ["channel.test", "channel.removed"]
+    left = read_incidents()
+    assert (left.notices, left.leaving, left.channel_states) == ([], [], {})
+
+
+def test_the_others_get_a_notice_of_a_removed_channel(webhook, mail_server):
+    add_channel(by=HOST, kind=ChannelKind.EMAIL, target="officer@example.org")
     remove_channel(by=HOST, channel_id=webhook.channel.id)
     settle_all()
-    assert receiver.requests == []
     assert mail_server.messages[-1][1]["Subject"].endswith("was removed")

@@ -163,6 +163,15 @@ def test_htmx_gets_the_part_that_it_asks_for(browser):
     assert "HX-Target" in response["Vary"]
 
 
+def test_pages_of_officers_are_as_long_as_those_of_others(browser):
+    """So sizes in the log of a proxy show no officer."""
+    other = browser_of(*with_factor(make_persona("noor", "developer")))
+    for path in ("/keys/", "/account/mfa/", "/nowhere/"):
+        ours, theirs = browser.get(path).content.decode(), other.get(path).content.decode()
+        assert ('href="/canaries/"' in ours, 'href="/canaries/"' in theirs) == (True, False)
+        assert len(ours) == len(theirs), path
+
+
 @pytest.mark.parametrize("kind", [kind.value for kind in Kind if kind is not Kind.OFFICE])
 def test_each_kind_has_a_page_with_steps(browser, key, kind):
     page = plain(browser.get(f"/canaries/plant/{kind}/"))

@@ -1,6 +1,7 @@
 """Offices: the users who can have one, the time when it is effective, and the acts that suspend it."""
 
 import io
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -8,9 +9,14 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import User
+from accounts.principals import Principal
 from accounts.second_factors.services import totp
+from accounts.sessions.services.sessions import open_session
+from accounts.tokens.access_tokens import authenticate_bearer
 from accounts.users.services import editing
+from audit.log.events import Source
 from canaries.documents import HOST, Channel, ChannelKind, active_officers
+from canaries.hidden import officers as hidden
 from canaries.sealed import journal
 from canaries.sealed.store import changing, read_incidents, read_set
 from canaries.services import offices
@@ -24,11 +30,12 @@ from canaries.services.offices import (
 from kernel.clock import database_now
 from kernel.errors import Conflict, NotFound, Refused
 from kernel.trust.row_mac import IntegrityFailed
-from tests.canaries.officers import make_officer, with_factor
+from tests.accounts.test_totp import enrol
+from tests.canaries.officers import ORIGIN, make_officer, with_factor
 from tests.endpoints import make_passkey
 from tests.factories import SYSTEM
 from tests.log_entries import log_rows
-from tests.personas import make_persona
+from tests.personas import PASSWORD, ApiClient, make_persona
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -139,7 +146,7 @@ def test_each_change_is_in_the_journal_and_announced_on_all_channels(first, seco
 @pytest.mark.parametrize(
     ("change", "remedy"),
     [
-        ({"requires_second_factor": False}, "set up an authenticator or a passkey"),
+        ({"requires_second_factor": False}, "set up an authenticator"),
         ({"is_active": False}, "Enable the user"),
         ({"password": "!federated"}, "password or a passkey here"),
         ({"password": "!invited"}, "accept the invitation"),
@@ -153,11 +160,12 @@ def test_only_a_local_user_with_a_second_factor_can_be_an_officer(other, change,
         appoint_officer(by=HOST, user_id=other.id)
 
 
-def test_a_passkey_is_enough(sealed):
+def test_a_passkey_is_not_enough(sealed):
+    """The password alone would open a session that can set up an authenticator, and then be an officer's."""
     persona = make_persona("paul", "developer")
     make_passkey(persona.user)
-    appoint_officer(by=HOST, user_id=persona.user.id)
-    assert are_active() == ["paul"]
+    with pytest.raises(Refused, match="set up an authenticator"):
+        appoint_officer(by=HOST, user_id=persona.user.id)
 
 
 def test_an_altered_account_gets_no_office(other):
@@ -218,6 +226,64 @@ def test_own_changes_refused_changes_and_reads_do_not_suspend(sealed, admin, ope
     watch()
     assert are_active() == ["mira"]
     assert read_incidents().incidents == []
+
+
+def sees_canaries(user):
+    """With a new session and a second factor."""
+    user.refresh_from_db()
+    api = ApiClient(open_session(user, "password+totp", ORIGIN).access_token)
+    return api.get("/api/v1/canaries").status == 200
+
+
+@pytest.fixture
+def read_always(monkeypatch):
+    monkeypatch.setattr(hidden, "PERIOD", 0.0)
+
+
+def test_a_thief_is_not_faster_than_the_watcher(first, admin, watch, read_always):
+    """With the password and an administrator's session, in the second before the watcher suspends the office."""
+    assert sees_canaries(first)
+    totp.reset_totp(principal=admin.principal, user_id=first.id)
+    first.refresh_from_db()
+    stolen = ApiClient(open_session(first, "password", ORIGIN).access_token)
+    enrol(replace(admin, user=first, api=stolen))
+    assert are_active() == ["mira"]
+    assert not sees_canaries(first)
+    watch()
+    assert are_active() == []
+    assert not sees_canaries(first)
+
+
+def test_an_own_change_of_the_account_keeps_the_office_once_it_is_watched(first, watch, read_always):
+    pair = open_session(first, "password+totp", ORIGIN)
+    editing.change_password(
+        principal=authenticate_bearer(pair.access_token, ORIGIN),
+        current=PASSWORD,
+        new="another horse, another staple",
+    )
+    assert not sees_canaries(first)
+    watch()
+    assert sees_canaries(first)
+    assert read_incidents().incidents == []
+
+
+def test_a_sign_out_by_quarantine_keeps_the_office(first, watch, read_always):
+    editing.sign_out_everywhere(
+        principal=Principal.system("session control", Source.SCHEDULER), user_id=first.id
+    )
+    watch()
+    assert sees_canaries(first)
+    assert read_incidents().incidents == []
+
+
+def test_an_officer_who_removes_their_authenticator_is_suspended(sealed, watch):
+    """Otherwise the password alone would open the office."""
+    officer, authenticator = with_factor(make_persona("mira", "developer"))
+    appoint_officer(by=HOST, user_id=officer.user.id)
+    totp.remove_totp(principal=officer.principal, code=authenticator.code())
+    watch()
+    assert are_active() == []
+    assert titles()[-1] == "Canary touched: office mira"
 
 
 def test_a_suspended_office_is_confirmed_by_the_host_or_another_officer(first, second, admin, watch):

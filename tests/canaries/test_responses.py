@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.test import Client
 
 from accounts.models import ServiceAccount, ServiceToken, User
 from canaries.documents import HOST, Exemption, Kind, Level, Status
@@ -11,7 +12,7 @@ from canaries.sealed.store import changing, read_incidents
 from canaries.services.editing import change_canary
 from canaries.services.planting import plant_canary, remove_canary
 from tests.accounts.test_ended_credentials import oauth
-from tests.canaries.officers import make_officer
+from tests.canaries.officers import make_officer, with_factor
 from tests.log_entries import log_rows
 from tests.personas import PASSWORD, ApiClient
 
@@ -190,6 +191,15 @@ def test_sign_in_of_a_planted_user_is_announced_with_the_right_password_only(
     watch()
     [incident] = incidents()
     assert (incident.announced_at is not None) == is_announced
+
+
+def test_the_right_password_of_a_planted_user_is_announced_without_the_code(plant, stranger, watch):
+    persona, _ = with_factor(stranger)
+    plant(Kind.USER, persona.user.id)
+    Client().post("/login/", {"username": "sten", "password": PASSWORD})
+    watch()
+    [incident] = incidents()
+    assert (incident.first.code, incident.announced_at is not None) == ("otp_required", True)
 
 
 def test_a_notice_at_once_and_then_one_a_minute(plant, key, developer, watch):

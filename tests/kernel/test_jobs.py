@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -620,6 +621,28 @@ def test_each_loop_of_a_worker_shows_that_it_turns_also_during_a_job(task, monke
         stopping.set()
         thread.join(SOON)
     assert not thread.is_alive()
+
+
+def test_the_turns_of_a_loop_do_not_show_how_long_it_works(monkeypatch):
+    """Each turn is in a metric. Those of the watcher of canaries would show a touch."""
+    turns, stopping = [], threading.Event()
+
+    def work_now_and_then():
+        turns.append(time.monotonic())
+        time.sleep(0.3 if len(turns) % 2 else 0.0)
+
+    periodic = registry.Periodic("work", 0.4, work_now_and_then, is_long=True)
+    monkeypatch.setitem(jobs_registry._periodic, "work", periodic)
+    monkeypatch.setattr(worker, "_POLL_SECONDS", 0.4)
+    thread = threading.Thread(
+        target=worker._repeat, args=["work", worker.Schedule([periodic]).run_due, stopping]
+    )
+    thread.start()
+    wait_until(lambda: len(turns) == 7)
+    stopping.set()
+    thread.join(SOON)
+    after_work = [turns[place + 1] - turns[place] for place in (0, 2, 4)]
+    assert 0.35 < min(after_work) < 0.6
 
 
 def test_a_worker_outlasts_a_database_that_is_away(task, caplog, monkeypatch):
