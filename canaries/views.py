@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 
 from accounts.principals import Principal
+from audit.log.action_labels import label_of
 from audit.services.showing import with_names
 from canaries.documents import HOST, ChannelKind, Incident, Kind, Level
 from canaries.forms import AppointForm, CanaryForm, ChannelForm, DecisionForm, PlantForm
@@ -18,7 +19,7 @@ from canaries.services import channels, deciding, editing, offices, planting, re
 from canaries.services.acts import last_acts, reach_of
 from canaries.services.finding import find_object
 from canaries.services.reading import ListedCanary
-from canaries.wording import KINDS, LEVELS, PLANTINGS, STATUSES
+from canaries.wording import KINDS, LEVELS, PLANTINGS, STATUSES, credential_words
 from kernel.clock import database_now
 from kernel.errors import DomainError, NotFound, RecentAuthRequired
 from kernel.pages.form_views import FormView
@@ -146,10 +147,14 @@ class IncidentView(_OfficerFormView[DecisionForm]):
     def show_form(self, form: DecisionForm, **context: Any) -> HttpResponse:
         incident = self.incident
         canaries = reading.canaries_of(incident)
+        label, credential_id = credential_words(incident)
         return self.page(
             form=form,
             incident=incident,
             status_label=STATUSES[incident.status],
+            first_label=label_of(incident.first.action),
+            credential_label=label,
+            credential_id=credential_id,
             decided_by=_name_of(incident.decided_by),
             may_decide=bool(deciding.NEXT[incident.status]),
             touched=[(canary, KINDS[canary.kind]) for canary in canaries],

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from canaries.documents import ChannelKind, Kind, Level, Status
+from canaries.documents import ChannelKind, Incident, Kind, Level, Status
 
 KINDS: Final[Mapping[Kind, str]] = {
     Kind.KEY: "Key",
@@ -29,6 +29,14 @@ CHANNELS: Final[Mapping[ChannelKind, str]] = {
     ChannelKind.EMAIL: "E-mail",
     ChannelKind.WEBHOOK: "Webhook",
     ChannelKind.SYSLOG: "Syslog",
+}
+_HOLDERS: Final[Mapping[str, str]] = {
+    "token": "Service token",
+    "user": "User",
+    "service_account": "Service account",
+    "drill": "None: a drill",
+    "host": "None: a command on the host",
+    "unauthenticated": "None",
 }
 
 
@@ -74,3 +82,9 @@ PLANTINGS: Final[Mapping[Kind, _Planting]] = {
         "The user name and the password.",
     ),
 }
+
+
+def credential_words(incident: Incident) -> tuple[str, str]:
+    """What the credential is, and its ID or ""."""
+    kind, _, value = incident.credential.partition(":")
+    return _HOLDERS[kind], value if kind in ("token", "user", "service_account") else ""
