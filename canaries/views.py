@@ -113,16 +113,22 @@ class CanaryView(_OfficerFormView[CanaryForm]):
             **context,
         )
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if "remove" not in request.POST:
-            return super().post(request, *args, **kwargs)
-        planting.remove_canary(by=self.officer_id, canary_id=self.kwargs["canary_id"])
-        return self.done(reverse("canaries"))
-
     def perform(self, form: CanaryForm) -> HttpResponse:
         note, level = form.cleaned_data["note"], Level(form.cleaned_data["level"])
         editing.change_canary(by=self.officer_id, canary_id=self.kwargs["canary_id"], note=note, level=level)
         return self.done(reverse("canary", args=[self.kwargs["canary_id"]]))
+
+
+class RemoveCanaryView(_OfficerFormView[PageForm]):
+    template = "canaries/remove.html"
+    form_class = PageForm
+
+    def show_form(self, form: PageForm, **context: Any) -> HttpResponse:
+        return self.page(form=form, canary=reading.get_canary(self.kwargs["canary_id"]).canary, **context)
+
+    def perform(self, form: PageForm) -> HttpResponse:  # noqa: ARG002 - the base class's signature
+        planting.remove_canary(by=self.officer_id, canary_id=self.kwargs["canary_id"])
+        return self.done(reverse("canaries"))
 
 
 class IncidentsView(OfficerPageView):

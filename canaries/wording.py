@@ -64,7 +64,7 @@ PLANTINGS: Final[Mapping[Kind, _Planting]] = {
             "a file such as backup.cc",
         ),
         "Encrypt a believable text with the key, and put the ciphertext into the place. Use the key for nothing else, "
-        "and no place that a batch job reads.",
+        "and choose no place that a batch job reads.",
     ),
     Kind.TOKEN: _Planting(
         "account-tokens",

@@ -127,7 +127,7 @@ PLANTED_TOKEN: Final = "website-deploy"  # noqa: S105 - a name
 TOKEN_HOLDER: Final = "website-ci"  # noqa: S105 - a name
 PLANTED: Final = (
     _Decoy(Kind.KEY, "cardholder-export", "Nowhere: for people who list the keys"),
-    _Decoy(Kind.CIPHERTEXT, PLANTED_CIPHERTEXT, "s3://backups/2024/payments.cc"),
+    _Decoy(Kind.CIPHERTEXT, PLANTED_CIPHERTEXT, "s3://backups/2024.cc"),
     _Decoy(Kind.TOKEN, PLANTED_TOKEN, "CI variable CIPHERCANARY_TOKEN of the website"),
     _Decoy(Kind.USER, "emergency", "Wiki page Emergency access, with the password", Level.QUARANTINE),
 )

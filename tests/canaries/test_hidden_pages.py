@@ -50,7 +50,8 @@ def test_plant_change_and_remove_a_canary(browser, key):
     assert "payroll" in plain(browser.get("/canaries/"))
     assert browser.post(url, {"note": "the CI", "level": "observe"})["Location"] == url
     assert (read_set().canaries[0].note, read_set().canaries[0].level) == ("the CI", "observe")
-    assert browser.post(url, {"remove": "yes"})["Location"] == "/canaries/"
+    assert "Remove canary payroll?" in plain(browser.get(f"{url}remove"))
+    assert browser.post(f"{url}remove")["Location"] == "/canaries/"
     assert read_set().canaries == []
     assert browser.get(url).status_code == 404
 
