@@ -159,6 +159,7 @@ class IncidentView(_OfficerFormView[DecisionForm]):
             incident=incident,
             status_label=STATUSES[incident.status],
             first_label=label_of(incident.first.action),
+            first_code=incident.first.code.replace("_", " "),
             credential_label=label,
             credential_id=credential_id,
             decided_by=_name_of(incident.decided_by),
