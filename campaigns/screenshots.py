@@ -3,7 +3,7 @@
 python -m campaigns.screenshots [--all FOLDER]
 
 Without arguments it makes those of the README, in ``docs/images``. With a folder it makes one of every page
-that an administrator can reach, wide and narrow, light and dark, for visual inspection.
+that an administrator or an officer can reach, wide and narrow, light and dark, for visual inspection.
 """
 
 import argparse
@@ -16,8 +16,9 @@ from pathlib import Path
 import django
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from demo.data import OFFICER
 from tests.e2e.access import SIGNING, add_account, add_log_target, add_signing_key, add_token, add_webhook
-from tests.e2e.browser import NARROW, WIDE, launch, person
+from tests.e2e.browser import NARROW, WIDE, follow, launch, person
 from tests.product import PASSWORD, ROOT, Product
 
 PICTURES = {
@@ -28,6 +29,14 @@ PICTURES = {
     "key-dark": ("/keys/card-pan-vault/", "dark"),
     "try-it": ("/keys/payments-db/try/", "light"),
     "audit": ("/audit/", "light"),
+}
+OFFICER_PAGES = {
+    "canaries": "/canaries/",
+    "incidents": "/canaries/incidents/",
+    "channels": "/canaries/channels/",
+    "offices": "/canaries/offices/",
+    "plant-key": "/canaries/plant/key/",
+    "plant-ciphertext": "/canaries/plant/ciphertext/",
 }
 SIZES = {"1280": WIDE, "360": NARROW}
 SETTLED = 3  # seconds until the sequencer has updated the usage figures
@@ -47,13 +56,15 @@ def main(arguments: Sequence[str]) -> int:
         Product(Path(scratch)) as product,
         sync_playwright() as playwright,
     ):
-        product.load_demo(days=60)
+        codes = [line.strip() for line in product.load_demo(days=60).splitlines() if line.startswith("  ")]
         base = f"http://127.0.0.1:{product.port}"
         browser = launch(playwright)
         if asked.all:
             shoot_all(browser, product, base, folder)
+            shoot_officer(browser, base, folder, codes[0])
         else:
             shoot_readme(browser, base, folder)
+            shoot_incident(browser, base, folder, codes[0])
     return 0
 
 
@@ -65,6 +76,28 @@ def shoot_readme(browser: Browser, base: str, folder: Path) -> None:
             page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # one of two words
             somebody.open(path)
             page.screenshot(path=folder / f"{name}.png", animations="disabled")
+
+
+def shoot_incident(browser: Browser, base: str, folder: Path, code: str) -> None:
+    with person(browser, base) as officer:
+        page = officer.sign_in(OFFICER, code=code).page
+        officer.open("/canaries/incidents/")
+        follow(page, page.locator("tbody a").first)
+        for name, theme in (("canary-incident", "light"), ("canary-incident-dark", "dark")):
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # one of two words
+            page.screenshot(path=folder / f"{name}.png", animations="disabled")
+
+
+def shoot_officer(browser: Browser, base: str, folder: Path, code: str) -> None:
+    with person(browser, base) as officer:
+        page = officer.sign_in(OFFICER, code=code).page
+        for name, path in OFFICER_PAGES.items():
+            officer.open(path)
+            shoot_page(page, folder / f"officer-{name}")
+        for name in ("canaries", "incidents"):  # the page of the first of them
+            officer.open(OFFICER_PAGES[name])
+            follow(page, page.locator("tbody a").first)
+            shoot_page(page, folder / f"officer-{name}-first")
 
 
 def shoot_all(browser: Browser, product: Product, base: str, folder: Path) -> None:

@@ -198,6 +198,10 @@ class Incident(Struct, kw_only=True):
         return self.status not in (Status.CLOSED, Status.FALSE_ALARM)
 
     @property
+    def is_unauthenticated(self) -> bool:
+        return self.credential.startswith(UNAUTHENTICATED)
+
+    @property
     def is_drill(self) -> bool:
         return self.credential.startswith(DRILL)
 

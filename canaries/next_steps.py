@@ -31,5 +31,7 @@ def next_steps(incident: Incident, canaries: Iterable[Canary]) -> Iterator[str]:
         yield "Acknowledge the incident, so that the other officers know that you work on it."
     yield _CREDENTIALS[incident.credential.partition(":")[0]]
     for kind in dict.fromkeys(canary.kind for canary in canaries):
-        yield _PLACES[kind]
-    yield "Read the last acts of the credential, and decide whether this is an attack or a false alarm."
+        if not (kind is Kind.KEY and incident.is_unauthenticated):
+            yield _PLACES[kind]
+    whose = "from the address" if incident.is_unauthenticated else "of the credential"
+    yield f"Read the last acts {whose}, and decide whether this is an attack or a false alarm."

@@ -42,4 +42,5 @@ pages = [
     path("canaries/channels/", views.ChannelsView.as_view(), name="channels"),
     path("canaries/offices/", views.OfficesView.as_view(), name="offices"),
     path("canaries/<uuid:canary_id>/", views.CanaryView.as_view(), name="canary"),
+    path("canaries/<uuid:canary_id>/remove", views.RemoveCanaryView.as_view(), name="canary-remove"),
 ]

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 
 from accounts.principals import Principal
+from audit.log.action_labels import label_of
 from audit.services.showing import with_names
 from canaries.documents import HOST, ChannelKind, Incident, Kind, Level
 from canaries.forms import AppointForm, CanaryForm, ChannelForm, DecisionForm, PlantForm
@@ -18,7 +19,7 @@ from canaries.services import channels, deciding, editing, offices, planting, re
 from canaries.services.acts import last_acts, reach_of
 from canaries.services.finding import find_object
 from canaries.services.reading import ListedCanary
-from canaries.wording import KINDS, LEVELS, PLANTINGS, STATUSES
+from canaries.wording import KINDS, LEVELS, PLANTINGS, STATUSES, credential_words
 from kernel.clock import database_now
 from kernel.errors import DomainError, NotFound, RecentAuthRequired
 from kernel.pages.form_views import FormView
@@ -112,16 +113,22 @@ class CanaryView(_OfficerFormView[CanaryForm]):
             **context,
         )
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if "remove" not in request.POST:
-            return super().post(request, *args, **kwargs)
-        planting.remove_canary(by=self.officer_id, canary_id=self.kwargs["canary_id"])
-        return self.done(reverse("canaries"))
-
     def perform(self, form: CanaryForm) -> HttpResponse:
         note, level = form.cleaned_data["note"], Level(form.cleaned_data["level"])
         editing.change_canary(by=self.officer_id, canary_id=self.kwargs["canary_id"], note=note, level=level)
         return self.done(reverse("canary", args=[self.kwargs["canary_id"]]))
+
+
+class RemoveCanaryView(_OfficerFormView[PageForm]):
+    template = "canaries/remove.html"
+    form_class = PageForm
+
+    def show_form(self, form: PageForm, **context: Any) -> HttpResponse:
+        return self.page(form=form, canary=reading.get_canary(self.kwargs["canary_id"]).canary, **context)
+
+    def perform(self, form: PageForm) -> HttpResponse:  # noqa: ARG002 - the base class's signature
+        planting.remove_canary(by=self.officer_id, canary_id=self.kwargs["canary_id"])
+        return self.done(reverse("canaries"))
 
 
 class IncidentsView(OfficerPageView):
@@ -146,10 +153,15 @@ class IncidentView(_OfficerFormView[DecisionForm]):
     def show_form(self, form: DecisionForm, **context: Any) -> HttpResponse:
         incident = self.incident
         canaries = reading.canaries_of(incident)
+        label, credential_id = credential_words(incident)
         return self.page(
             form=form,
             incident=incident,
             status_label=STATUSES[incident.status],
+            first_label=label_of(incident.first.action),
+            first_code=incident.first.code.replace("_", " "),
+            credential_label=label,
+            credential_id=credential_id,
             decided_by=_name_of(incident.decided_by),
             may_decide=bool(deciding.NEXT[incident.status]),
             touched=[(canary, KINDS[canary.kind]) for canary in canaries],

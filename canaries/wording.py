@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from canaries.documents import ChannelKind, Kind, Level, Status
+from canaries.documents import ChannelKind, Incident, Kind, Level, Status
 
 KINDS: Final[Mapping[Kind, str]] = {
     Kind.KEY: "Key",
@@ -30,6 +30,14 @@ CHANNELS: Final[Mapping[ChannelKind, str]] = {
     ChannelKind.WEBHOOK: "Webhook",
     ChannelKind.SYSLOG: "Syslog",
 }
+_HOLDERS: Final[Mapping[str, str]] = {
+    "token": "Service token",
+    "user": "User",
+    "service_account": "Service account",
+    "drill": "None: a drill",
+    "host": "None: a command on the host",
+    "unauthenticated": "None",
+}
 
 
 class _Planting(NamedTuple):
@@ -55,7 +63,7 @@ PLANTINGS: Final[Mapping[Kind, _Planting]] = {
             "a bucket or a column whose ciphertexts have different keys",
         ),
         "Encrypt a believable text with the key, and put the ciphertext into the place. Use the key for nothing else, "
-        "and no place that a batch job reads. A ciphertext shows the ID of its key: among those of one key, it would "
+        "and choose no place that a batch job reads. A ciphertext shows the ID of its key: among those of one key, it would "
         "stand out.",
     ),
     Kind.TOKEN: _Planting(
@@ -74,3 +82,9 @@ PLANTINGS: Final[Mapping[Kind, _Planting]] = {
         "The user name and the password.",
     ),
 }
+
+
+def credential_words(incident: Incident) -> tuple[str, str]:
+    """What the credential is, and its ID or ""."""
+    kind, _, value = incident.credential.partition(":")
+    return _HOLDERS[kind], value if kind in ("token", "user", "service_account") else ""

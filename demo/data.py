@@ -7,6 +7,8 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
+from canaries.documents import Kind, Level
+
 type _Fate = Literal["", "pending", "expires", "disabled", "revoked", "compromised", "scheduled"]
 type Rhythm = Literal["shop", "office", "night"]
 
@@ -14,11 +16,14 @@ DOMAIN: Final = "demo.invalid"  # RFC 2606: reserved, so no such address exists
 ADMIN: Final = "mira"
 OPERATOR: Final = "jonas"
 AUDITOR: Final = "ines"
+OFFICER: Final = "noor"
 STRANGER: Final = "stranger"
 PEOPLE: Final = (
     (ADMIN, "admin"),
     (OPERATOR, "operator"),
     (AUDITOR, "auditor"),
+    (OFFICER, "auditor"),
+    ("emergency", "operator"),
     ("card-vault", "developer"),
     ("payments-api", "developer"),
     ("report-job", "developer"),
@@ -37,6 +42,7 @@ ORIGINS: Final = {
     ADMIN: ("192.0.2.24", _FIREFOX),
     OPERATOR: ("192.0.2.37", _CHROME),
     AUDITOR: ("192.0.2.51", _CHROME),
+    OFFICER: ("192.0.2.66", _FIREFOX),
     "card-vault": ("10.20.1.11", "card-vault/3.4"),
     "payments-api": ("10.20.1.20", "payments-api/7.12"),
     "report-job": ("10.20.2.5", "report-job/1.9"),
@@ -103,6 +109,27 @@ POLICIES: Final = (
     ),
     _DemoPolicy("legacy-aes-128", "aes-128", {"every_days": 365}, is_active=False),
     _DemoPolicy("pci-card-data", "aes-256", {"every_days": 28}, lifetime_days=1095, deletion_days=30),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoy:
+    """An object without a legitimate use, which becomes a canary."""
+
+    kind: Kind
+    name: str
+    note: str
+    level: Level = Level.ALERT
+
+
+PLANTED_CIPHERTEXT: Final = "backup-2024"  # its key
+PLANTED_TOKEN: Final = "website-deploy"  # noqa: S105 - a name
+TOKEN_HOLDER: Final = "website-ci"  # noqa: S105 - a name
+PLANTED: Final = (
+    _Decoy(Kind.KEY, "cardholder-export", "Nowhere: for people who list the keys"),
+    _Decoy(Kind.CIPHERTEXT, PLANTED_CIPHERTEXT, "s3://backups/2024.cc"),
+    _Decoy(Kind.TOKEN, PLANTED_TOKEN, "CI variable CIPHERCANARY_TOKEN of the website"),
+    _Decoy(Kind.USER, "emergency", "Wiki page Emergency access, with the password", Level.QUARANTINE),
 )
 
 KEYS: Final = msgspec.json.decode(

@@ -11,7 +11,9 @@ from demo.data import (
     AUDITOR,
     GUESSED,
     INCIDENT,
+    OFFICER,
     OPERATOR,
+    PLANTED_CIPHERTEXT,
     PRECAUTION,
     PROGRAMS,
     ROTATED_AFTER_INCIDENT,
@@ -37,6 +39,9 @@ type StepKind = Literal[
     "refresh",
     "replace_password",
     "export",
+    "appoint",
+    "plant",
+    "intrude",
 ]
 
 _SEED: Final = 412
@@ -107,6 +112,7 @@ class _Schedule:
         yield from self._guesses(self._near(0.62, hour=3), GUESSED)
         if INCIDENT in self._lives:
             yield from self._incident(self._lives[INCIDENT][1])
+        yield from self._canaries(self._working(0.3))
 
     def _of_key(self, key: DemoKey) -> Iterator[Step]:
         born, ended = self._lives[key.name]
@@ -209,6 +215,14 @@ class _Schedule:
             at = noticed + timedelta(minutes=40 + 4 * number)
             if name in self._lives:
                 yield from self._done_by(OPERATOR, Step(at, "rotate", name, PRECAUTION))
+
+    def _canaries(self, at: datetime) -> Iterator[Step]:
+        """The officer is appointed, then decoys are planted. Shortly before now, a stranger uses the planted token."""
+        yield from self._done_by(OFFICER, Step(at, "appoint", OFFICER))
+        planted = at + timedelta(minutes=25)
+        yield Step(planted - timedelta(minutes=5), "encrypt", PLANTED_CIPHERTEXT, size=600)
+        yield from self._done_by(ADMIN, Step(planted, "plant"))
+        yield Step(self._ends - timedelta(minutes=38), "intrude", origin=STRANGER)
 
     def _days(self) -> Iterator[datetime]:
         day = self._begins.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,14 +1,13 @@
 """The demo: it fills an empty instance with people, keys and a history of the past days.
 
-Nothing is forged: every user, key, rotation, operation and refusal goes through the regular services while this runs.
+Nothing is forged: every user, key, rotation, operation, canary and refusal goes through the regular services while this runs.
 Only the clock of this thread is behind (``kernel.demo_clock``), and the addresses of the callers are invented.
 """
 
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 from uuid import UUID
@@ -17,27 +16,17 @@ from django.conf import settings
 
 from accounts.principals import Principal
 from audit.browse.selection import LogCriteria
-from audit.commit.writer import Decision, commit_here  # noqa: TID251 - the writer's thread has the actual time
-from audit.log.events import Event, Outcome, Source
-from audit.log.numbering import Numbering
+from audit.log.events import Source
 from audit.sequencing.running import checkpoint_now
 from audit.services.exports import find_result, open_result, request_export
-from audit.services.recording import record_alone
-from crypto_ops import actions
-from crypto_ops.deciding.services import Operation, perform
-from crypto_ops.encryption.services.batches import (
-    DecryptBatch,
-    EncryptBatch,
-    SealedItem,
-)
+from canaries.watching.watching import watch_log
+from demo.canaries import DemoCanaries
 from demo.data import ADMIN, AUDITOR, KEYS, OPERATOR, POLICIES, DemoKey
 from demo.instance import mark_loaded, mark_started
 from demo.schedule import Step, plan, time_of
-from demo.users import DemoUsers, origin_of
+from demo.users import DemoUsers
+from demo.uses import KeyUses
 from kernel.clock import process_now
-from kernel.crypto.algorithms import find_key_algorithm
-from kernel.crypto.modes import SEALING_MODES, SealingMode
-from kernel.crypto.sealing import envelope
 from kernel.databases.lock_waits import waiting_until
 from kernel.demo_clock import DemoClock, running_from  # noqa: CC4 - load_demo, into an empty instance, after an entry that records it
 from kernel.errors import Unavailable
@@ -46,13 +35,11 @@ from kernel.jobs.errors import NoResult, ResultMissing
 from kernel.jobs.running import run_leased
 from keys.creation import services as creation
 from keys.deletion import services as deletion
-from keys.errors import KeyNotActive, KeyNotUsable
 from keys.models import Key
 from keys.policies.services import changing
 from keys.rotation.services import rotating
 from keys.states import services as states
 
-_KEPT_MESSAGES = 50  # of each key, to decrypt
 _PATIENCE = 3600.0  # seconds, for all waits together
 _ROTATIONS = LogCriteria(action="keys.key.rotated")
 
@@ -67,7 +54,7 @@ class LoadedDay:
 
 
 class Demo:
-    """Loads the demo as ``principal``, with the passwords of ``users``."""
+    """Loads the demo as ``principal``, with the passwords of ``users``. ``canaries`` has the officer's codes at the end."""
 
     def __init__(self, principal: Principal, users: DemoUsers, days: int) -> None:
         self._principal, self._users = principal, users
@@ -76,8 +63,8 @@ class Demo:
         self._wanted: dict[str, DemoKey] = {key.name: key for key in KEYS}
         self._keys: dict[str, Key] = {}
         self._policies: dict[str, UUID] = {}
-        self._messages: dict[str, list[SealedItem]] = {}
-        self._settlement = _CommitHere()
+        self._uses = KeyUses(users, self._wanted, self._keys)
+        self.canaries = DemoCanaries(users, self._uses)
         self._handlers: Mapping[str, Callable[[Step], object]] = {
             "sign_in": lambda step: users.sign_in(step.subject),
             "sign_out": lambda step: users.sign_out(step.subject),
@@ -91,10 +78,13 @@ class Demo:
             "retire": self._retire,
             "doom": self._doom,
             "end": self._end,
-            "encrypt": self._encrypt,
-            "decrypt": self._decrypt,
+            "encrypt": self._uses.encrypt,
+            "decrypt": self._uses.decrypt,
             "rotate_due": self._rotate_due,
             "export": self._export,
+            "appoint": self.canaries.appoint,
+            "plant": self.canaries.plant,
+            "intrude": self.canaries.intrude,
         }
 
     def load(self, report: Callable[[LoadedDay], None]) -> None:
@@ -113,6 +103,7 @@ class Demo:
         finally:
             self._users.close()
         checkpoint_now()
+        watch_log()  # the incident is open at the end, also without a worker
         mark_loaded(self._principal)
 
     def _make_history(self, clock: DemoClock, report: Callable[[LoadedDay], None]) -> None:
@@ -204,49 +195,6 @@ class Demo:
             if outcome.error is not None:
                 raise Unavailable(f"{outcome.key.name}: {outcome.error.detail}")
 
-    def _encrypt(self, step: Step) -> None:
-        key = self._keys[step.subject]
-        items = [(secrets.token_bytes(step.size), b"") for _ in range(step.count)]
-        request = EncryptBatch(mode=_mode_of(key), items=items, key_id=key.id)
-        batch = self._perform(step, actions.MESSAGE_ENCRYPTED, request)
-        if batch is not None:
-            sealed = [_item(text) for text in batch.results if isinstance(text, str)]
-            self._messages[step.subject] = (self._messages.get(step.subject, []) + sealed)[-_KEPT_MESSAGES:]
-
-    def _decrypt(self, step: Step) -> None:
-        known = self._messages.get(step.subject)
-        if not known:
-            self._encrypt(step)
-            return
-        key = self._keys[step.subject]
-        request = DecryptBatch(mode=_mode_of(key), key_id=key.id, items=known[-step.count :])
-        self._perform(step, actions.MESSAGE_DECRYPTED, request)
-
-    def _perform[T](self, step: Step, action: str, operation: Operation[T]) -> T | None:
-        """None if the key refuses. Then records the refusal, as every interface does."""
-        caller = self._caller(step)
-        try:
-            return perform(operation, caller, self._settlement)
-        except (KeyNotActive, KeyNotUsable) as refusal:
-            event = Event(
-                action=action,
-                object_type="key",
-                object_id=str(self._keys[step.subject].id),
-                outcome=Outcome.DENIED,
-                code=refusal.code,
-            )
-            record_alone(event, caller.actor)
-            return None
-
-    def _caller(self, step: Step) -> Principal:
-        """The owner of the key, or someone else with the owner's session."""
-        caller = self._users.principals[self._wanted[step.subject].owner]
-        actor = caller.actor
-        if step.origin:
-            known = {"auth_method": actor.auth_method, "token_id": actor.token_id}
-            actor = origin_of(step.origin).user(caller.person_id, actor.actor_name, **known)
-        return replace(caller, actor=actor.of_request(secrets.token_hex(16)))
-
     def _export(self, _step: Step) -> None:
         """Request an export, run its job here, and download the result."""
         auditor = self._users.principals[AUDITOR]
@@ -265,22 +213,3 @@ class Demo:
         auditor = self._users.principals[AUDITOR]
         request_export(principal=auditor, export_format="csv", criteria=_ROTATIONS)
         self._users.sign_out(AUDITOR)
-
-
-class _CommitHere:
-    """Not in the writer's thread, which has the actual time."""
-
-    def __init__(self) -> None:
-        self._numbering = Numbering()
-
-    def settle[T](self, decision: Decision[T]) -> T:
-        return commit_here(decision, self._numbering)
-
-
-def _item(text: str) -> SealedItem:
-    found = envelope.decode(text, max_length=len(text))
-    return SealedItem(found.sealed, found.version, b"", found.key_id)
-
-
-def _mode_of(key: Key) -> SealingMode:
-    return SEALING_MODES[find_key_algorithm(key.algorithm).modes[0]]

@@ -327,11 +327,12 @@ class Product(Site):
         assert done.returncode == 0, done.stderr
         return self.token(username)
 
-    def load_demo(self, days: int = 2) -> None:
-        """Load its users, keys and a history of ``days``. All users have the common password."""
+    def load_demo(self, days: int = 2) -> str:
+        """Load its users, keys and a history of ``days``. All users have the common password. Returns the output."""
         command = ("load_demo", f"--days={days}", "--password-from-stdin")
         done = self.manage(*command, typed=f"{PASSWORD}\n", seconds=COMMAND_SECONDS + 10 * days)
         assert done.returncode == 0, done.stderr
+        return done.stdout
 
     # --- its database
 

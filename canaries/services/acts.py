@@ -56,13 +56,13 @@ def reach_of(incident: Incident) -> str:
     if holder is None:
         return ""
     if sees_all(holder.role, "keys.read"):
-        keys = "all keys"
+        keys = "and sees all keys"
     else:
         owned = Key.objects.created_by_identity(holder.identity).count()  # noqa: CC2 - a number only
         grants = KeyGrant.objects.filter(principal_id=str(holder.id)).count()
-        keys = f"{owned} own keys, and {grants} grants"
+        keys = f"created {owned} key{'' if owned == 1 else 's'}, and has {grants} grant{'' if grants == 1 else 's'}"
     scopes = f" The token is limited to {', '.join(map(word_of, sorted(token.scopes)))}." if token else ""
-    return f"{holder.name} has the role {holder.role}, and reaches {keys}.{scopes}"
+    return f"{holder.name} has the role {holder.role}, {keys}.{scopes}"
 
 
 def _token(token_id: str) -> ServiceToken | None:

@@ -50,7 +50,8 @@ def test_plant_change_and_remove_a_canary(browser, key):
     assert "payroll" in plain(browser.get("/canaries/"))
     assert browser.post(url, {"note": "the CI", "level": "observe"})["Location"] == url
     assert (read_set().canaries[0].note, read_set().canaries[0].level) == ("the CI", "observe")
-    assert browser.post(url, {"remove": "yes"})["Location"] == "/canaries/"
+    assert "Remove canary payroll?" in plain(browser.get(f"{url}remove"))
+    assert browser.post(f"{url}remove")["Location"] == "/canaries/"
     assert read_set().canaries == []
     assert browser.get(url).status_code == 404
 
@@ -80,7 +81,6 @@ def test_an_incident_shows_who_did_what_and_is_decided(browser, incident, develo
         "the wiki",
         "dora",
         "127.0.0.1",
-        "crypto.message.encrypted",
         "Encrypt",
         "developer",
     ):
@@ -195,7 +195,8 @@ def test_a_channel_is_added_tested_and_removed(browser, settings):
     )
     added = plain(browser.post("/canaries/channels/", {"kind": "webhook", "target": "https://127.0.0.1/x"}))
     [channel] = read_set().channels
-    assert "shown only now: whsec_" in added
+    assert "shown only now" in added
+    assert "whsec_" in added
     assert "whsec_" not in plain(browser.get("/canaries/channels/"))
     assert browser.post("/canaries/channels/", {"test": str(channel.id)}).status_code == 303
     assert {notice.topic for notice in read_incidents().notices} == {"channel.added", "channel.test"}

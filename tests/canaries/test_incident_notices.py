@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from canaries.documents import Incident, Level, Status
+from canaries.documents import Incident, Kind, Level, Status
 from canaries.incidents import announce
 from tests.canaries.samples import NOON, canary, touch
 
@@ -72,6 +72,13 @@ def test_an_unknown_client_has_an_address_to_block():
     ).text
     assert "by an unauthenticated client from an unknown address (no user agent)." in text
     assert "2. Find out to whom the address belongs, and block it if it is not yours." in text
+
+
+def test_a_key_that_a_stranger_named_proves_no_stolen_account():
+    text = notice_of([canary(1, kind=Kind.KEY)], credential="unauthenticated:x").text
+    assert text.endswith(
+        "3. Read the last acts from the address, and decide whether this is an attack or a false alarm."
+    )
 
 
 def test_texts_are_bounded_and_removed_canaries_have_no_name():

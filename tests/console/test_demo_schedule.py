@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from demo.data import ADMIN, AUDITOR, INCIDENT, KEYS, OPERATOR
+from demo.data import ADMIN, AUDITOR, INCIDENT, KEYS, OFFICER, OPERATOR
 from demo.schedule import SATURDAY, plan
 
 NOW = datetime(2026, 11, 27, 10, 17, tzinfo=UTC)  # a Friday
@@ -47,6 +47,8 @@ def caller_of(step):
         "export": AUDITOR,
         "replace_password": ADMIN,
         "define_policies": ADMIN,
+        "appoint": OFFICER,
+        "plant": ADMIN,
         "doom": ADMIN,
         "rotate": OPERATOR,
         "retire": OPERATOR,
@@ -63,7 +65,7 @@ def test_each_actor_has_signed_in_before_acting(ends):
         for step in steps:
             if step.kind in {"sign_in", "open_session"}:
                 sessions[step.subject] += 1
-            elif step.kind not in {"fail_to_sign_in", "rotate_due"}:
+            elif step.kind not in {"fail_to_sign_in", "rotate_due", "intrude"}:
                 assert sessions[caller_of(step)] > 0, step
                 sessions[step.subject] -= step.kind == "sign_out"
 

@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.test import Client
 from msgspec.structs import replace
 
 from accounts.errors import SessionEnded
@@ -19,6 +20,8 @@ from audit.models import AuditCheckpoint, AuditExport, UsageRollup
 from audit.sequencing.catching_up import catch_up
 from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
+from canaries.documents import Kind
+from canaries.sealed.store import read_incidents, read_set
 from demo import actions as demo_actions
 from demo import data as demo_data
 from demo import services as demo
@@ -29,7 +32,9 @@ from demo.users import DemoUsers
 from kernel.clock import database_now, process_now
 from kernel.jobs.job import Status
 from keys.models import Key
+from tests.accounts.test_totp import Authenticator
 from tests.audit.sequencing.log import altered
+from tests.browsing import plain
 from tests.factories import KeyFactory
 from tests.log_entries import log_rows, record_alone
 from tests.personas import make_persona
@@ -42,8 +47,13 @@ FEW_CALLS = 4
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
-    """Limit the demo to the keys with a fate and one rotated key, each used only a little."""
-    chosen = [key for key in KEYS if key.fate or key.doomed or (key.rotations and key.retired)]
+    """Limit the demo to the keys with a fate, one rotated key and the decoys, each used only a little."""
+    planted = {decoy.name for decoy in demo_data.PLANTED}
+    chosen = [
+        key
+        for key in KEYS
+        if key.fate or key.doomed or (key.rotations and key.retired) or key.name in planted
+    ]
     few = [replace(key, use=replace(key.use, calls=min(key.use.calls, FEW_CALLS), batch=2)) for key in chosen]
     monkeypatch.setattr(demo, "KEYS", tuple(few))
 
@@ -71,9 +81,8 @@ def test_the_demo_has_people_keys_and_a_history_that_verifies(db):
     before = database_now()
     lines = load().splitlines()
     after = database_now()
-    assert_each_role_can_sign_in(
-        {line.split()[0]: line.split()[2] for line in lines if line.split()[0] in dict(demo_data.PEOPLE)}
-    )
+    shown = {line.split()[0]: line.split()[2] for line in lines if line.split()[0] in dict(demo_data.PEOPLE)}
+    assert_each_role_can_sign_in(shown)
     assert_keys_are_in_their_final_state()
     assert_the_history_is_in_order(before - DAYS, before, after)
     assert_what_happened_is_on_record()
@@ -83,6 +92,7 @@ def test_the_demo_has_people_keys_and_a_history_that_verifies(db):
         with pytest.raises(SessionEnded):
             family.require_open()
     assert all(before - timedelta(seconds=1) <= signed.signed_at for signed in AuditCheckpoint.objects.all())
+    assert_the_officer_sees_the_incident(lines, shown[demo_data.OFFICER], after)
 
 
 def assert_each_role_can_sign_in(shown):
@@ -95,6 +105,8 @@ def assert_each_role_can_sign_in(shown):
 def assert_keys_are_in_their_final_state():
     statuses = {key.name: key.lifecycle_state(process_now()).status for key in Key.objects.all()}
     assert statuses == {
+        "backup-2024": "active",
+        "cardholder-export": "active",
         "card-pan-vault": "active",
         "payouts-2027": "pending",
         "sandbox-merchants": "active",
@@ -130,10 +142,11 @@ def assert_the_history_is_in_order(begins, before, after):
 
 def assert_what_happened_is_on_record():
     denied = log_rows().filter(outcome="denied")
-    assert {entry.action: entry.code for entry in denied} == {
-        "crypto.message.encrypted": "key_not_active",
-        "crypto.message.decrypted": "key_not_usable",
-        "accounts.session.opened": "authentication_failed",
+    assert {(entry.action, entry.code) for entry in denied} == {
+        ("crypto.message.encrypted", "key_not_active"),
+        ("crypto.message.decrypted", "key_not_usable"),
+        ("crypto.message.decrypted", "not_found"),
+        ("accounts.session.opened", "authentication_failed"),
     }
     *finished, waiting = AuditExport.objects.order_by("created_at")
     assert len(finished) == 4
@@ -144,6 +157,32 @@ def assert_what_happened_is_on_record():
         assert export.started_at < requested.timestamp + timedelta(milliseconds=1)
     assert waiting.status == Status.PENDING
     assert log_rows().filter(action="audit.export.downloaded").count() == 4
+
+
+def assert_the_officer_sees_the_incident(lines, password, after):
+    """It is about the planted token. Both shown second factors open the pages."""
+    [incident] = read_incidents().incidents
+    canaries = {canary.id: canary for canary in read_set().canaries}
+    assert {canary.kind for canary in canaries.values()} == {Kind.KEY, Kind.CIPHERTEXT, Kind.TOKEN, Kind.USER}
+    assert {canaries[each].kind for each in incident.canary_ids} == {Kind.TOKEN, Kind.CIPHERTEXT}
+    assert after - DAYS < min(each.planted_at for each in canaries.values())
+    assert max(each.planted_at for each in canaries.values()) < incident.first.at < after
+    recovery_code = next(line.strip() for line in lines if line.startswith("  "))
+    for code in (recovery_code, Authenticator(lines[-2].split()[-1]).code()):
+        browser = Client()
+        browser.post("/login/", {"username": demo_data.OFFICER, "password": password})
+        assert browser.post("/login/code/", {"code": code}).status_code == 303
+    page = plain(browser.get(f"/canaries/incidents/{incident.id}/"))
+    for part in (
+        "website-deploy",
+        "backup-2024",
+        "CI variable",
+        "203.0.113.77",
+        "Use token",
+        "Decrypt",
+        "New",
+    ):
+        assert part in page, part
 
 
 def test_an_instance_in_use_is_left_alone(admin):

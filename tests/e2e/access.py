@@ -8,7 +8,6 @@ from tests.product import Product
 GRANTED = "card-pan-vault"
 ACCOUNT = "billing-worker"
 SIGNING = "releases"
-ADMIN = "mira"
 
 
 def add_token(product: Product, username: str) -> None:
@@ -23,13 +22,11 @@ def add_signing_key(product: Product, username: str) -> None:
     assert made.status == HTTPStatus.CREATED or made.code == "name_taken", made.content
 
 
-def accounts_of(product: Product) -> list[object]:
-    reply = product.send("GET", "/api/v1/service-accounts", token=product.token(ADMIN))
-    return reply.json["results"]
-
-
 def add_account(product: Product, username: str) -> None:
-    """Create, as an administrator, a service account with a token and a grant on the key ``GRANTED``."""
+    """Create, as an administrator, a service account with a token and a grant on the key ``GRANTED`` unless it exists."""
+    known = product.send("GET", "/api/v1/service-accounts", token=product.token(username)).json["results"]
+    if any(each["name"] == ACCOUNT for each in known):
+        return
     body = {"name": ACCOUNT, "role": "developer", "description": "Encrypts invoices."}
     account = _create(product, username, "/api/v1/service-accounts", body)["id"]
     _create(product, username, "/api/v1/tokens", _token() | {"service_account_id": account})

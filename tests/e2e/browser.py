@@ -75,11 +75,15 @@ class Person:
         self.page.goto(self.base + path)
         return self.page
 
-    def sign_in(self, username: str, password: str = PASSWORD) -> "Person":
+    def sign_in(self, username: str, password: str = PASSWORD, code: str = "") -> "Person":
+        """``code``: of the second factor, if the user has one."""
         self.open("/login/")
         self.page.get_by_label("Username").fill(username)
         self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_role("button", name="Sign in").click()
+        if code:
+            self.page.get_by_label("Six-digit code").fill(code)
+            self.page.get_by_role("button", name="Sign in").click()
         self.page.wait_for_url("**/home/")
         return self
 

@@ -5,12 +5,14 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts.commands import SystemCommand
-from demo.data import PEOPLE
+from demo.canaries import DemoCanaries
+from demo.data import OFFICER, PEOPLE
 from demo.instance import INCOMPLETE
 from demo.services import Demo, LoadedDay
 from demo.users import DemoUsers
 
 DAYS = 60
+_SHOWN_CODES = 5
 FEWEST_DAYS, MOST_DAYS = 2, 365
 
 
@@ -45,7 +47,16 @@ class Command(SystemCommand):
         for username, role in PEOPLE:
             shown = "as given" if password_from_stdin else users.passwords[username]
             self.stdout.write(f"{username:<13} {role:<10} {shown}")
+        self._show_factor(demo.canaries)
         self.stdout.write("The demo is loaded. Sign in as one of these users.")
+
+    def _show_factor(self, canaries: DemoCanaries) -> None:
+        self.stdout.write(
+            f"Second factor of {OFFICER}, the officer who sees canaries. Each recovery code works once:"
+        )
+        for code in canaries.recovery_codes[:_SHOWN_CODES]:
+            self.stdout.write(f"  {code}")
+        self.stdout.write(f"Or add this key to an authenticator: {canaries.secret}")
 
     def _report(self, day: LoadedDay) -> None:
         self.stdout.write(f"day {day.number} of {day.total}: {day.steps} steps")
