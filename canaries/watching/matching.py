@@ -13,11 +13,24 @@ from audit.log.events import ActorType, Outcome, Source
 from audit.sequencing.token_uses import SERVICE_TOKEN
 from canaries.documents import HOST_CREDENTIAL, UNAUTHENTICATED, Canary, CanarySet, Kind, watched
 from canaries.sealed.sealing import open_counts
+from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.crypto.encoding import decode_canonical_base64
 from kernel.crypto.errors import UnwrapFailed
+from keys.actions import KEY_ACTIVATED, KEY_DESTROYED, KEY_EXPIRED, KEY_ROTATED, VERSION_DESTROYED
 
 # What the product does by itself, such as a scheduled rotation or quarantine, is no touch.
 _OF_THE_PRODUCT: Final = frozenset({Source.SCHEDULER})
+# Commands on the host do some of it, too, often from cron: (name of the command, action).
+_OF_COMMANDS: Final = frozenset(
+    {
+        ("rotate_keys", KEY_ROTATED),
+        ("expire_keys", KEY_ACTIVATED),
+        ("expire_keys", KEY_EXPIRED),
+        ("destroy_due_keys", KEY_DESTROYED),
+        ("destroy_due_keys", VERSION_DESTROYED),
+        ("restore_drill", MESSAGE_ENCRYPTED),  # with every key
+    }
+)
 _OF_KEYS: Final = frozenset({Kind.KEY, Kind.CIPHERTEXT})
 
 # Of ``meta`` that someone altered: no JSON, no UTF-8, too deep.
@@ -125,7 +138,8 @@ def _ids_in(meta: str) -> Iterable[str]:
 def _is_touch(canary: Canary, row: Row) -> bool:
     if canary.kind is Kind.OFFICE:
         return _is_change_by_another(canary.object_id, row)
-    return not (row.source in _OF_THE_PRODUCT and row.actor_type == ActorType.SYSTEM)
+    is_routine = row.source in _OF_THE_PRODUCT or (row.actor_name, row.action) in _OF_COMMANDS
+    return not (is_routine and row.actor_type == ActorType.SYSTEM)
 
 
 def _is_change_by_another(user_id: str, row: Row) -> bool:

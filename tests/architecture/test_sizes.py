@@ -16,7 +16,7 @@ CEILINGS = {
     "accounts": 9_795,
     "audit": 21_122,
     "backups": 1_355,
-    "canaries": 4_406,
+    "canaries": 4_420,
     "ciphercanary": 3_404,
     "console": 4_003,
     "crypto_ops": 9_122,

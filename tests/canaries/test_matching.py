@@ -75,6 +75,25 @@ def test_acts_of_the_product_itself_are_no_touches():
 
 
 @pytest.mark.parametrize(
+    ("command", "action", "expected"),
+    [
+        ("rotate_keys", "keys.key.rotated", False),
+        ("expire_keys", "keys.key.activated", False),
+        ("expire_keys", "keys.key.expired", False),
+        ("destroy_due_keys", "keys.key.destroyed", False),
+        ("destroy_due_keys", "keys.version.destroyed", False),
+        ("restore_drill", "crypto.message.encrypted", False),
+        ("restore_drill", "crypto.message.decrypted", True),
+        ("encrypt_file", "crypto.stream.encrypted", True),
+    ],
+)
+def test_regular_work_of_the_host_is_no_touch(command, action, expected):
+    columns = {"object_id": ID, "source": "command", "actor_name": command, "action": action}
+    assert is_touch(Kind.KEY, actor_type="system", **columns) == expected
+    assert is_touch(Kind.KEY, actor_type="user", **columns)
+
+
+@pytest.mark.parametrize(
     ("columns", "expected"),
     [
         ({"auth_method": "service_token", "token_id": "t", "user_id": "u"}, "token:t"),
