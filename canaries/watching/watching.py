@@ -38,9 +38,9 @@ def watch_log() -> None:
     with alarm_if_altered():
         anchor_due()
         while _watch_next():
-            pass
-        _announce_due()
+            quarantine_due()  # a long backlog must not delay it
         quarantine_due()
+        _announce_due()
 
 
 def _watch_next() -> bool:
