@@ -9,112 +9,29 @@ call succeeds later than a second after that.
 """
 
 import argparse
-import asyncio
 import json
-import re
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 
 from bench.machine import allow_many_files
+from campaigns.canaries.connections import OK, Load
 from campaigns.installations import installation
 from tests.output import log
 from tests.product import Product
 from tests.waiting import wait_until
 
 LATEST = 1.0  # seconds after the opening of the incident
-PAUSE = 0.1  # seconds after a refusal
 BEFORE, AFTER = 3.0, 5.0  # seconds of load before the touch, and after the end of the credential
-AT_ONCE = 100  # connections that are opened together
 LANES = {"protocol": "fast path", "off": "Django"}
 TEXT = {"algorithm": "aes-256-gcm", "data": "aGk="}
-OK = 200
-
-
-class Response(NamedTuple):
-    began: float
-    ended: float
-    status: int
-    path: str
-
-
-class Caller(asyncio.Protocol):
-    """One connection. It notes each response, and sends its request again."""
-
-    def __init__(self, load: "Load", request: bytes) -> None:
-        self.load, self.request, self.received = load, request, b""
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        self.load.open.add(self)
-        self.send()
-
-    def send(self) -> None:
-        if self.load.is_over:
-            self.transport.close()
-        else:
-            self.began = time.time()
-            self.transport.write(self.request)
-
-    def data_received(self, data: bytes) -> None:
-        self.received += data
-        head, end, body = self.received.partition(b"\r\n\r\n")
-        length = re.search(rb"\r\ncontent-length: (\d+)", head, re.IGNORECASE)
-        if not end or len(body) < (int(length[1]) if length else 0):
-            return
-        self.received = b""
-        status = int(head.split()[1])
-        self.load.responses.append(
-            Response(self.began, time.time(), status, self.request.split()[1].decode())
-        )
-        if status == OK:
-            self.send()
-        else:
-            self.load.loop.call_later(PAUSE, self.send)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.load.open.discard(self)
-        self.load.lost += not self.load.is_over
-        if self.load.is_over and not self.load.open:
-            self.load.ended.set()
-
-
-class Load(threading.Thread):
-    """A thread with a connection for each request."""
-
-    def __init__(self, port: int, requests: list[bytes]) -> None:
-        super().__init__()
-        self.port, self.requests = port, requests
-        self.responses: list[Response] = []
-        self.open: set[Caller] = set()
-        self.lost = 0
-        self.is_over = False
-
-    def run(self) -> None:
-        asyncio.run(self._send_all())
-
-    async def _send_all(self) -> None:
-        self.loop, self.ended = asyncio.get_running_loop(), asyncio.Event()
-        for start in range(0, len(self.requests), AT_ONCE):
-            some = self.requests[start : start + AT_ONCE]
-            await asyncio.gather(*(self._connect(request) for request in some))
-        await self.ended.wait()
-
-    async def _connect(self, request: bytes) -> None:
-        await self.loop.create_connection(lambda: Caller(self, request), "127.0.0.1", self.port)
-
-    def end(self) -> None:
-        """Every call in flight gets its response first."""
-        self.is_over = True
-        self.join()
 
 
 @dataclass(frozen=True)
@@ -165,17 +82,20 @@ class Campaign:
         wait_until(lambda: records.update(self.records_of(credential.name)) or "credential.ended" in records)
         time.sleep(AFTER)
         load.end()
-        self.judge(name, load, touched, records)
+        self.judge(name, credential.name, load, touched, records)
 
-    def judge(self, name: str, load: Load, touched: float, records: Mapping[str, float]) -> None:
+    def judge(
+        self, name: str, credential: str, load: Load, touched: float, records: Mapping[str, float]
+    ) -> None:
         opened = records["canary.touched"]
         successes = [each for each in load.responses if each.status == OK]
         during = sum(opened - 1 < each.ended <= opened for each in successes)
         statuses = dict(Counter(each.status for each in load.responses).most_common())
         log(
             f"{name}: {len(load.responses)} responses {statuses}, {load.lost} connections lost; {during} successes in the "
-            f"second before the incident, which opened {opened - touched:.2f} s after the touch; the credential ended "
-            f"{self.revoked_at() - opened:.2f} s after that"
+            f"second before the incident, which opened {opened - touched:.2f} s after the touch. After the opening, the "
+            f"credential ended in {self.revoked_at() - opened:.2f} s, and its last encryption on record was at "
+            f"{self.last_entry_of(credential) - opened:.2f} s"
         )
         assert during, "there was no load when the incident opened"
         for path in sorted({each.path for each in successes}):
@@ -192,10 +112,15 @@ class Campaign:
 
     def revoked_at(self) -> float:
         """The time of the newest entry of quarantine."""
-        newest = (
-            "SELECT extract(epoch FROM max(timestamp)) FROM audit_logs WHERE actor_name = 'session control'"
-        )
-        return float(self.product.query_log(newest)[0][0])
+        return self.newest("actor_name = 'session control'")
+
+    def last_entry_of(self, credential: str) -> float:
+        kind, _, name = credential.partition(":")
+        return self.newest(f"{kind}_id = '{name}' AND action = 'crypto.message.encrypted' AND outcome = 'ok'")
+
+    def newest(self, condition: str) -> float:
+        statement = f"SELECT extract(epoch FROM max(timestamp)) FROM audit_logs WHERE {condition}"  # noqa: S608 - ours
+        return float(self.product.query_log(statement)[0][0])
 
     def touch(self, credential: Credential) -> float:
         """Use the canary until this succeeds. The time before the request that succeeded."""

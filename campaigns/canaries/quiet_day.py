@@ -56,6 +56,7 @@ class Day:
             self.require_silence(hour)
         self.tell(f"runs: {dict(self.runs)}")
         self.tell(f"requests: {self.traffic.counts.total()}: {dict(self.traffic.counts.most_common())}")
+        self.tell(f"the product's own entries about canaries: {self.own_entries()}")
         self.tell("no touch, no incident, no notice but heartbeats")
         self.touch_everything()
 
@@ -114,7 +115,7 @@ class Day:
         from kernel.jobs.registry import periodic_functions  # noqa: PLC0415 - likewise
 
         if hour % 6 == 1:
-            self.make_due(self.all_keys() if hour == 1 else self.keys)
+            self.make_due(self.all_keys() if hour == 1 else self.keys, number=2)
         for each in periodic_functions():
             for _ in range(round(3600 / each.seconds) if each.seconds >= POLLING_SECONDS else 1):
                 each.function()
@@ -123,7 +124,7 @@ class Day:
         connections.close_all()
         for command, *arguments in self.commands_of(hour):
             if command in ("rotate_keys", "expire_keys"):
-                self.make_due(self.keys)
+                self.make_due(self.keys, number=3)
             self.manage(command, *arguments)
 
     def commands_of(self, hour: int) -> Sequence[Sequence[str]]:
@@ -160,15 +161,14 @@ class Day:
     def all_keys(self) -> list[Any]:
         return [*self.keys, *(key for keys in self.traffic.keys.values() for key in keys)]
 
-    def make_due(self, keys: Sequence[Any]) -> None:
-        """Their rotation; and the expiry of one canary, once for the schedule and once for the command."""
+    def make_due(self, keys: Sequence[Any], number: int) -> None:
+        """Their rotation, and the expiry of the canary with this number."""
         from kernel.clock import database_now  # noqa: PLC0415 - needs Django
         from keys.models import Key  # noqa: PLC0415 - likewise
 
         ago = database_now() - timedelta(minutes=1)
         Key.objects.filter(id__in=[key.id for key in keys]).update(next_rotation_at=ago)
-        expiring = Key.objects.get(id=self.keys[2 + len(self.runs) % 2].id)
-        if expiring.expires_at is None:
+        for expiring in Key.objects.filter(id=self.keys[number].id, expires_at=None):
             expiring.expires_at = ago
             expiring.save_with_mac()
 
@@ -221,6 +221,17 @@ class Day:
         newest = "SELECT max(id + coalesce(entries, 1) - 1) FROM audit_logs"
         [[last]] = self.product.query_log(newest)
         wait_until(lambda: self.product.query("SELECT last_id FROM log_position")[0][0] >= last)
+
+    def own_entries(self) -> Counter[tuple[str, str]]:
+        """Their numbers, by action and source. Without them, the day would show nothing about scheduled work."""
+        ids = ", ".join(f"'{key.id}'" for key in self.keys)
+        rows = self.product.query_log(
+            "SELECT action, source, count(*) FROM audit_logs WHERE actor_type = 'system' "  # noqa: S608 - ids
+            f"AND object_id IN ({ids}) GROUP BY action, source"
+        )
+        found = Counter({(action, source): count for action, source, count in rows})
+        assert found["keys.key.rotated", "scheduler"]
+        return found
 
     def touches(self) -> list[Any]:
         from canaries.sealed import journal  # noqa: PLC0415 - needs Django
