@@ -14,12 +14,14 @@ from canaries.delivery.sending import send
 from canaries.sealed.journal import newest_number
 from canaries.sealed.store import changing, read_incidents
 from kernel.clock import database_now
+from kernel.databases.counting import uncounted_statements
 
 logger = logging.getLogger(__name__)
 
 _TURN_SECONDS: Final = 5.0  # a thread begins no exchange after this time: a worker that stops has 30 s
 
 
+@uncounted_statements()
 def deliver_notices() -> None:
     """Queue what is due, and start a thread for each channel with a due notice. Several workers may run it.
 
@@ -48,6 +50,7 @@ def deliver(channel_id: UUID) -> None:
             claimed = claim(change, channel_id, holder) if may_continue else None
 
 
+@uncounted_statements()
 def _deliver(channel_id: UUID) -> None:
     try:
         deliver(channel_id)

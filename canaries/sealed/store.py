@@ -29,6 +29,7 @@ from canaries.sealed.consistency import check_position, read_consistent, read_do
 from canaries.sealed.sealing import open_document, seal_document
 from kernel.clock import database_now
 from kernel.crypto.errors import UnwrapFailed
+from kernel.databases.counting import uncounted_statements
 from kernel.databases.transactions import wait_for_lock
 from kernel.runtime import ProcessState
 from kernel.trust.row_mac import IntegrityFailed
@@ -79,6 +80,7 @@ def read_incidents() -> Incidents:
     return read_opened().incidents
 
 
+@uncounted_statements()
 def read_opened() -> _Documents:
     """Both documents, of one moment, with one query unless they changed. Not to be changed.
 
@@ -107,7 +109,7 @@ def changing() -> Iterator[Change]:
 
     Creates the documents of a new installation. Raises DocumentsAltered and IntegrityFailed.
     """
-    with transaction.atomic():
+    with uncounted_statements(), transaction.atomic():
         wait_for_lock(_LOCK)
         found = read_consistent()
         if not found and _is_new():
