@@ -47,15 +47,23 @@ def _repeat(loop: str, step: _Step, stopping: threading.Event) -> None:
 
     pause = 0.0
     while not stopping.wait(pause):
+        began = time.monotonic()
         record_turn(loop)
         try:
-            pause = 0.0 if step(is_stopping) else _POLL_SECONDS
+            pause = 0.0 if step(is_stopping) else _until_next(began)
         except Exception:
             logger.exception("the worker continues after a pause")
             pause = AFTER_FAILURE_SECONDS
         finally:
             django.db.close_old_connections()
     django.db.connections.close_all()
+
+
+def _until_next(began: float) -> float:
+    """Seconds until the next turn. It begins whole periods after this one: the times of turns are a metric, which must not
+    show how long a turn took.
+    """
+    return _POLL_SECONDS - (time.monotonic() - began) % _POLL_SECONDS
 
 
 class Schedule:
@@ -67,8 +75,10 @@ class Schedule:
 
     def run_due(self, _is_stopping: _IsStopping) -> bool:
         for periodic in self._functions:
-            if time.monotonic() >= self._next.get(periodic.name, 0.0):
-                self._next[periodic.name] = time.monotonic() + periodic.seconds
+            now = time.monotonic()
+            if now >= self._next.get(periodic.name, 0.0):
+                # Half a period earlier: it runs in the turn nearest to its time.
+                self._next[periodic.name] = now + periodic.seconds - _POLL_SECONDS / 2
                 run_periodic(periodic.name)
         return False
 
