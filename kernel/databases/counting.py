@@ -30,9 +30,11 @@ def countable(counting: type[Any]) -> type[Any]:
 
     class Cursor(counting):  # type: ignore[misc]  # a class that is known at run time only
         def execute(self, *args: Any, **options: Any) -> Any:
-            return (super() if is_counted() else super(counting, self)).execute(*args, **options)
+            parent: Any = super() if is_counted() else super(counting, self)
+            return parent.execute(*args, **options)
 
         def executemany(self, *args: Any, **options: Any) -> Any:
-            return (super() if is_counted() else super(counting, self)).executemany(*args, **options)
+            parent: Any = super() if is_counted() else super(counting, self)
+            return parent.executemany(*args, **options)
 
     return Cursor

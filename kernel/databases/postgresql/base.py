@@ -99,7 +99,8 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
         return parameters | {"cursor_factory": countable(parameters["cursor_factory"])}
 
     def get_new_connection(self, *args: Any) -> Any:
-        return (super() if is_counted() else super(DatabaseWrapperMixin, self)).get_new_connection(*args)
+        parent: Any = super() if is_counted() else super(DatabaseWrapperMixin, self)
+        return parent.get_new_connection(*args)
 
     def _configure_connection(self, connection: psycopg.Connection[Any]) -> Any:
         with uncounted_statements():  # the pool also opens connections for uncounted statements

@@ -21,9 +21,8 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
     def get_new_connection(self, conn_params: Any) -> Any:
         self._has_less = False
         _create_private(str(conn_params["database"]))
-        return (super() if is_counted() else super(DatabaseWrapperMixin, self)).get_new_connection(
-            conn_params
-        )
+        parent: Any = super() if is_counted() else super(DatabaseWrapperMixin, self)
+        return parent.get_new_connection(conn_params)
 
     def create_cursor(self, name: Any = None) -> Any:
         if is_counted():
