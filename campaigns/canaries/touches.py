@@ -26,6 +26,7 @@ from statistics import quantiles
 from typing import Any
 from uuid import uuid4
 
+from campaigns.canaries.population import wait_for_the_watcher
 from campaigns.installations import installation
 from tests.notifications.servers import Receiver, server_context, serving
 from tests.output import log
@@ -34,7 +35,6 @@ from tests.services.processes import free_port
 from tests.services.redis import Redis
 
 CANARIES, TOKENS, CLIENTS, FLOODERS = 20, 20, 4, 2
-SECONDS = 300  # in which the watcher catches up
 CLOSING_SECONDS = 20  # so that each token opens several incidents
 TEXT = {"algorithm": "aes-256-gcm", "data": "aGk="}
 ENCRYPTED = "crypto.message.encrypted"
@@ -106,7 +106,7 @@ class Campaign:
             f"{self.acknowledged} touches acknowledged, {self.unknown} with an unknown outcome, {self.flooded} other "
             f"refusals, killed: {dict(self.kills)}, seed {self.options.seed}"
         )
-        self.wait_for_the_watcher()
+        wait_for_the_watcher(self.product)
         self.compare()
 
     def plant(self) -> None:
@@ -209,21 +209,6 @@ class Campaign:
         handler.end_headers()
 
     # --- verdict
-
-    def wait_for_the_watcher(self) -> None:
-        until = time.monotonic() + SECONDS
-        while self.is_behind():
-            assert time.monotonic() < until, "the watcher does not catch up"
-            time.sleep(0.5)
-
-    def is_behind(self) -> bool:
-        if self.product.query("SELECT 1 FROM audit_bundles WHERE rejected_at IS NULL LIMIT 1"):
-            return True
-        [[newest]] = self.product.query(
-            "SELECT max(id + coalesce(entries, 1) - 1) FROM audit_logs WHERE action <> 'audit.writer.heartbeat'"
-        )
-        [[watched]] = self.product.query("SELECT last_id FROM log_position")
-        return bool(watched < newest)
 
     def compare(self) -> None:
         from audit.models import AuditLog  # noqa: PLC0415 - needs Django

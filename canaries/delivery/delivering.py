@@ -15,10 +15,12 @@ from canaries.documents import Channel, Notice
 from canaries.sealed.journal import newest_number
 from canaries.sealed.store import changing, read_incidents
 from kernel.clock import database_now
+from kernel.databases.counting import uncounted_statements
 
 logger = logging.getLogger(__name__)
 
 
+@uncounted_statements()
 def deliver_notices() -> None:
     """Queue what is due, and start a thread for each channel with a due notice. Several workers may run it.
 
@@ -62,6 +64,7 @@ def send_in_order(channel: Channel, notices: Iterable[Notice], until: float) -> 
     return errors
 
 
+@uncounted_statements()
 def _deliver(channel_id: UUID) -> None:
     try:
         deliver(channel_id)

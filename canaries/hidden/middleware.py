@@ -19,7 +19,7 @@ from django.urls import Resolver404, ResolverMatch, get_urlconf, resolve, set_ur
 
 from accounts.principals import Principal
 from canaries.hidden.officers import find_officer
-from kernel.databases.transactions import uncounted_statements
+from kernel.databases.counting import uncounted_statements
 from kernel.http.context import in_context
 from kernel.http.middleware import Handler
 from kernel.observability.tracing import untraced

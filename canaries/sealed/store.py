@@ -29,6 +29,7 @@ from canaries.sealed.consistency import check_position, read_consistent, read_do
 from canaries.sealed.sealing import open_document, seal_document
 from kernel.clock import database_now
 from kernel.crypto.errors import UnwrapFailed
+from kernel.databases.counting import uncounted_statements
 from kernel.databases.transactions import wait_for_lock
 from kernel.errors import NotFound
 from kernel.runtime import ProcessState
@@ -82,6 +83,7 @@ def read_incidents() -> Incidents:
     return read_opened().incidents
 
 
+@uncounted_statements()
 def read_opened() -> _Documents:
     """Both documents, of one moment, with one query unless they changed. Not to be changed.
 
@@ -113,7 +115,7 @@ def changing(by: str = "") -> Iterator[Change]:
     ``by``: an officer's id, ``HOST``, or "" for the product itself. Creates the documents of a new installation. Raises
     NotFound if the office has ended since the request began, DocumentsAltered and IntegrityFailed.
     """
-    with transaction.atomic():
+    with uncounted_statements(), transaction.atomic():
         wait_for_lock(_LOCK)
         last, found = read_consistent()
         if last is None and _is_new():

@@ -25,6 +25,7 @@ from canaries.services.offices import renew_office, suspend_office
 from canaries.watching.matching import Matcher, Row, counted_in, credential_of, is_low, is_renewal
 from canaries.watching.reading import MOST_ROWS, last_id_of, rows_after
 from kernel.clock import database_now
+from kernel.databases.counting import uncounted_statements
 from kernel.runtime import ProcessState
 
 _LONGEST_OUTCOME, _LONGEST_CREDENTIAL = 10, 64  # characters
@@ -32,6 +33,7 @@ _LONGEST_OUTCOME, _LONGEST_CREDENTIAL = 10, 64  # characters
 type _Touched = list[tuple[Canary, Touch]]
 
 
+@uncounted_statements()
 def watch_log() -> None:
     """Note all touches up to the newest entry, then what is due. Several workers may run it at the same time.
 

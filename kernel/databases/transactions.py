@@ -29,16 +29,6 @@ def one_snapshot() -> Iterator[None]:
             cursor.execute("ROLLBACK")
 
 
-@contextmanager
-def uncounted_statements() -> Iterator[None]:
-    """Statements of this thread that no metric counts: the backends look at this mark. Otherwise the counter of statements would show what a request did."""
-    connection.counts_statements = False  # type: ignore[attr-defined]  # of our backends
-    try:
-        yield
-    finally:
-        connection.counts_statements = True  # type: ignore[attr-defined]  # likewise
-
-
 def wait_for_lock(lock: int) -> None:
     """Wait for the lock (a bigint of the caller's choice) and hold it until the transaction ends.
 

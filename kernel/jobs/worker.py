@@ -39,10 +39,7 @@ def work(threads: int, is_stopping: _IsStopping) -> None:
 
 
 def _repeat(loop: str, step: _Step, stopping: threading.Event) -> None:
-    """Call ``step`` again at once if it found work, else in the rhythm of ``_POLL_SECONDS``.
-
-    Its duration does not move the next turn. Otherwise the metric of the watcher of canaries would show each touch.
-    """
+    """Call ``step`` again at once if it found work, else after a pause."""
 
     def is_stopping() -> bool:
         record_turn(loop)  # a running job calls this with its progress
@@ -53,14 +50,21 @@ def _repeat(loop: str, step: _Step, stopping: threading.Event) -> None:
         began = time.monotonic()
         record_turn(loop)
         try:
-            found_work = step(is_stopping)
-            pause = 0.0 if found_work else max(0.0, began + _POLL_SECONDS - time.monotonic())
+            pause = 0.0 if step(is_stopping) else _until_next(began)
         except Exception:
             logger.exception("the worker continues after a pause")
             pause = AFTER_FAILURE_SECONDS
         finally:
             django.db.close_old_connections()
     django.db.connections.close_all()
+
+
+def _until_next(began: float) -> float:
+    """Seconds until the next turn, which begins whole periods after this one.
+
+    The times of turns are a metric. It must not show how long the watcher of canaries took.
+    """
+    return _POLL_SECONDS - (time.monotonic() - began) % _POLL_SECONDS
 
 
 class Schedule:
@@ -73,9 +77,9 @@ class Schedule:
     def run_due(self, _is_stopping: _IsStopping) -> bool:
         for periodic in self._functions:
             now = time.monotonic()
-            # A turn may be a little early, and must not leave out a function that is due in each turn.
-            if now >= self._next.get(periodic.name, 0.0) - _POLL_SECONDS / 2:
-                self._next[periodic.name] = now + periodic.seconds
+            if now >= self._next.get(periodic.name, 0.0):
+                # Half a period earlier: it runs in the turn nearest to its time.
+                self._next[periodic.name] = now + periodic.seconds - _POLL_SECONDS / 2
                 run_periodic(periodic.name)
         return False
 

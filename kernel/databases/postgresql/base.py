@@ -14,10 +14,12 @@ import psycopg
 from django.db import transaction
 from django.db.backends.utils import debug_transaction
 from django_prometheus.db.backends.postgresql import base
+from django_prometheus.db.common import DatabaseWrapperMixin
 from prometheus_client import Counter
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from kernel.databases import commit_waits
+from kernel.databases.counting import countable, is_counted, uncounted_statements
 from kernel.databases.lock_waits import LEAST, is_short, milliseconds, seconds_left
 
 # Not in kernel.observability.metrics, which is a layer above.
@@ -73,8 +75,6 @@ def _execute_writable(execute: Callable[..., Any], *call: Any) -> Any:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_prometheus has no types
-    counts_statements = True  # see kernel.databases.transactions
-
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.execute_wrappers += [self._execute_bounded, _execute_writable]
@@ -94,15 +94,17 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
         is_usable: bool = super().is_usable()
         return is_usable and not (self._must_write and _is_read_only(self.connection))
 
-    def create_cursor(self, name: str | None = None) -> Any:
-        if self.counts_statements:
-            return super().create_cursor(name)
-        counting = self.connection.cursor_factory
-        self.connection.cursor_factory = counting.__mro__[1]  # the class that django_prometheus has extended
-        try:
-            return super().create_cursor(name)
-        finally:
-            self.connection.cursor_factory = counting
+    def get_connection_params(self) -> Any:
+        parameters = super().get_connection_params()
+        return parameters | {"cursor_factory": countable(parameters["cursor_factory"])}
+
+    def get_new_connection(self, *args: Any) -> Any:
+        parent: Any = super() if is_counted() else super(DatabaseWrapperMixin, self)
+        return parent.get_new_connection(*args)
+
+    def _configure_connection(self, connection: psycopg.Connection[Any]) -> Any:
+        with uncounted_statements():  # the pool also opens connections for uncounted statements
+            return super()._configure_connection(connection)
 
     def _commit(self) -> None:
         if self.connection is not None:

@@ -6,13 +6,13 @@ from contextlib import suppress
 from typing import Any
 
 from django_prometheus.db.backends.sqlite3 import base
+from django_prometheus.db.common import DatabaseWrapperMixin
 
+from kernel.databases.counting import is_counted
 from kernel.databases.lock_waits import is_short, milliseconds, seconds_left
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_prometheus has no types
-    counts_statements = True  # see kernel.databases.transactions
-
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._has_less = False
@@ -21,10 +21,11 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_pro
     def get_new_connection(self, conn_params: Any) -> Any:
         self._has_less = False
         _create_private(str(conn_params["database"]))
-        return super().get_new_connection(conn_params)
+        parent: Any = super() if is_counted() else super(DatabaseWrapperMixin, self)
+        return parent.get_new_connection(conn_params)
 
     def create_cursor(self, name: Any = None) -> Any:
-        if self.counts_statements:
+        if is_counted():
             return super().create_cursor(name)
         return self.connection.cursor(factory=self.CURSOR_CLASS)
 
