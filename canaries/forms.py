@@ -62,4 +62,4 @@ class DecisionForm(PageForm):
 
 
 class AppointForm(PageForm):
-    user = _text("User", "Name or ID of a user with a second factor.", longest=LONGEST_REFERENCE)
+    user = _text("User", "Name or ID of a user with an authenticator.", longest=LONGEST_REFERENCE)

@@ -11,7 +11,7 @@ from django.conf import settings
 from audit.forwarding.events.severities import Severity
 from audit.forwarding.messages import Message
 from audit.log.canonical import format_timestamp
-from canaries.documents import Channel, Notice
+from canaries.documents import Channel, Incidents, Notice
 from canaries.incidents import TOUCHED
 from canaries.sealed.store import Change
 
@@ -54,6 +54,7 @@ def queue(change: Change, notice: Notice, channels: Iterable[Channel]) -> None:
     queued = change.incidents.notices
     if notice.key:
         queued[:] = [each for each in queued if each.key != notice.key]
+        forget_removed(change.incidents)
     if notice.waiting:
         queued.append(notice)
     change.note(
@@ -64,6 +65,14 @@ def queue(change: Change, notice: Notice, channels: Iterable[Channel]) -> None:
         title=notice.title,
         channels=len(notice.waiting),
     )
+
+
+def forget_removed(incidents: Incidents) -> None:
+    """Drop the removed channels for which no notice waits."""
+    waiting = {channel_id for notice in incidents.notices for channel_id in notice.waiting}
+    for channel in [each for each in incidents.leaving if each.id not in waiting]:
+        incidents.leaving.remove(channel)
+        incidents.channel_states.pop(channel.id, None)
 
 
 def queue_text(

@@ -18,6 +18,7 @@ from canaries.documents import Incident, Incidents, Office, active_officers
 from canaries.notices import QUARANTINE_FAILED, queue_text
 from canaries.sealed.store import Change, changing, read_opened
 from kernel.clock import database_now
+from kernel.databases.lock_waits import bounded
 from kernel.errors import DomainError, NotFound
 
 logger = logging.getLogger(__name__)
@@ -27,8 +28,9 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _PAUSE: Final = timedelta(minutes=1)
 
 
+@bounded()
 def quarantine_due() -> None:
-    """End the credentials of the incidents that ask for it. A killed worker repeats it, which changes nothing.
+    """End the credentials of incidents that require it. If the worker is killed, the next one repeats it.
 
     A failure is repeated after a minute. Officers get a notice of the first one.
     """

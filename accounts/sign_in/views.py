@@ -119,7 +119,8 @@ class SignInCodeView(SecretFormView[CodeForm]):
         except DomainError as refusal:
             return self.again(form, refusal)
         _show_codes_left(request, user.id, form.cleaned_data["code"])
-        return self.open(user, has_second_factor=True)
+        # An administrator may have reset the authenticator since the password was checked. Then any code passes.
+        return self.open(user, has_second_factor=user.requires_second_factor)
 
 
 def _show_codes_left(request: HttpRequest, user_id: UUID, code: str) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from canaries.documents import Channel, ChannelState, Incidents, Notice
-from canaries.notices import CHANNEL_FAILING, CHANNEL_RECOVERED, queue_text
+from canaries.notices import CHANNEL_FAILING, CHANNEL_RECOVERED, forget_removed, queue_text
 from canaries.sealed.store import Change
 
 type _Claim = tuple[Channel, Sequence[Notice]]
@@ -20,7 +20,7 @@ MOST_CLAIMED: Final = 20  # notices; a change costs as much as several exchanges
 TURN: Final = timedelta(seconds=5)  # in which the exchanges of a claim begin
 LEASE: Final = timedelta(seconds=40)  # longer than a turn and its last exchange, also with a slow name server
 _FAILURES_OF_NOTICE: Final = 3  # in a row, until the other channels get a notice
-_FAILURES_OF_REMOVED: Final = 10  # in a row, about 17 minutes, until a removed channel gets nothing more
+MOST_FAILURES: Final = 10  # in a row, about 17 minutes, until a removed channel gets nothing more
 _LONGEST_PAUSE: Final = 600  # seconds
 
 
@@ -47,7 +47,7 @@ def settle(change: Change, channel: Channel, holder: UUID, errors: Mapping[UUID,
     """Write the result of each attempt, in their order, and end the lease. ``errors``: by notice; "" for a success."""
     state = change.incidents.channel_states.get(channel.id)
     if state is None:
-        return  # the channel was removed, and has got all notices
+        return  # the channel was removed, and gets no more notices
     is_held = state.lease_holder == holder
     if is_held:
         state.lease_holder = state.lease_until = None
@@ -76,8 +76,7 @@ def _succeed(change: Change, channel: Channel, state: ChannelState, notice_id: U
         state.is_failing = False
         title = f"The channel {channel.label} works again"
         _notify_others(change, channel, CHANNEL_RECOVERED, title, "Notices reach it again.")
-    if channel in change.incidents.leaving and not any(channel.id in each.waiting for each in queued):
-        _forget(change, channel)
+    forget_removed(change.incidents)
 
 
 def _fail(change: Change, channel: Channel, state: ChannelState, notice_id: UUID, error: str) -> None:
@@ -88,8 +87,8 @@ def _fail(change: Change, channel: Channel, state: ChannelState, notice_id: UUID
     state.next_at = change.at + pause_after(state.failures)
     change.note("notice.failed", notice=notice_id, channel=channel.id, error=error, failures=state.failures)
     if channel in change.incidents.leaving:
-        if state.failures >= _FAILURES_OF_REMOVED:
-            _forget(change, channel)
+        if state.failures >= MOST_FAILURES:
+            _give_up(change.incidents, channel)
     elif state.failures >= _FAILURES_OF_NOTICE and not state.is_failing:
         state.is_failing = True
         title = f"The channel {channel.label} fails"
@@ -100,14 +99,12 @@ def _fail(change: Change, channel: Channel, state: ChannelState, notice_id: UUID
         _notify_others(change, channel, CHANNEL_FAILING, title, text)
 
 
-def _forget(change: Change, channel: Channel) -> None:
+def _give_up(incidents: Incidents, channel: Channel) -> None:
     """End the deliveries to a removed channel."""
-    queued = change.incidents.notices
-    for notice in queued:
+    for notice in incidents.notices:
         notice.waiting = [each for each in notice.waiting if each != channel.id]
-    queued[:] = [notice for notice in queued if notice.waiting]
-    change.incidents.leaving.remove(channel)
-    del change.incidents.channel_states[channel.id]
+    incidents.notices[:] = [notice for notice in incidents.notices if notice.waiting]
+    forget_removed(incidents)
 
 
 def _notify_others(change: Change, channel: Channel, topic: str, title: str, text: str) -> None:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from threading import Thread
+from typing import Final
 from uuid import UUID, uuid4
 
 import django.db
@@ -16,11 +17,17 @@ from canaries.sealed.journal import newest_number
 from canaries.sealed.store import changing, read_incidents
 from kernel.clock import database_now
 from kernel.databases.counting import uncounted_statements
+from kernel.databases.lock_waits import bounded
+from kernel.runtime import ProcessState
 
 logger = logging.getLogger(__name__)
 
 
+_sending: Final = ProcessState(set[UUID])  # the channels that a thread of this process sends to
+
+
 @uncounted_statements()
+@bounded()
 def deliver_notices() -> None:
     """Queue what is due, and start a thread for each channel with a due notice. Several workers may run it.
 
@@ -29,8 +36,11 @@ def deliver_notices() -> None:
     if newest_number() == 0:
         return  # before the first start of the watcher
     queue_due()
+    sending = _sending.current
     for channel_id in due_channels(read_incidents(), database_now()):
-        Thread(target=_deliver, args=[channel_id], name="notices").start()
+        if channel_id not in sending:  # a thread may wait for the database
+            sending.add(channel_id)
+            Thread(target=_deliver, args=[channel_id, sending], name="notices").start()
 
 
 def deliver(channel_id: UUID) -> None:
@@ -65,10 +75,11 @@ def send_in_order(channel: Channel, notices: Iterable[Notice], until: float) -> 
 
 
 @uncounted_statements()
-def _deliver(channel_id: UUID) -> None:
+def _deliver(channel_id: UUID, sending: set[UUID]) -> None:
     try:
         deliver(channel_id)
     except Exception:
         logger.exception("notices could not be delivered")
     finally:
+        sending.discard(channel_id)
         django.db.connections.close_all()

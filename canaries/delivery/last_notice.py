@@ -1,7 +1,7 @@
 """A notice from memory, for the case that someone altered, removed or locked the sealed rows.
 
-No channel can then be read from them, and no notice be queued. So each worker remembers the channels. A worker that has
-just started remembers none.
+Perhaps no channel can then be read from them, and no notice be queued. So each worker keeps the channels in memory. After
+its start, it has none until the first success.
 """
 
 import math
@@ -11,18 +11,17 @@ from threading import Thread
 from typing import Final
 from uuid import uuid4
 
-from canaries.delivery.claims import pause_after
+from canaries.delivery.claims import MOST_FAILURES, pause_after
 from canaries.delivery.sending import send
 from canaries.documents import Channel, Notice
-from canaries.errors import DocumentsAltered
 from canaries.notices import WATCHER_STOPPED
+from canaries.sealed.alarms import alteration_in
 from kernel.clock import process_now
 from kernel.runtime import ProcessState
 
 PATIENCE: Final = 60.0  # seconds: such as a restart of the database
-_MOST_ATTEMPTS: Final = 10  # about 17 minutes
 _TITLE: Final = "The watcher of canaries has stopped"
-_FAILED: Final = "The worker cannot read or write its rows of the database. Next step: check the database and the log of the worker."
+_FAILED: Final = "The worker fails, or cannot read or write its rows of the database. Next step: check its log and the database."
 
 
 class _Remembered:
@@ -46,26 +45,25 @@ def failed(error: Exception) -> None:
 
     Does not wait for the deliveries.
     """
-    remembered = _remembered.current
-    is_altered = isinstance(error, DocumentsAltered)
-    if remembered.is_sent or not (is_altered or time.monotonic() - remembered.worked_at > PATIENCE):
+    remembered, altered = _remembered.current, alteration_in(error)
+    if remembered.is_sent or not (altered or time.monotonic() - remembered.worked_at > PATIENCE):
         return
     remembered.is_sent = True
-    text = f"{_TITLE}. {_altered_text(error) if isinstance(error, DocumentsAltered) else _FAILED}"
+    text = f"{_TITLE}. {_altered_text(altered) if altered else _FAILED}"
     notice = Notice(id=uuid4(), at=process_now(), topic=WATCHER_STOPPED, title=_TITLE, text=text)
     for channel in remembered.channels:
         Thread(target=_deliver, args=[channel, notice], name="last notice", daemon=True).start()
 
 
-def _altered_text(error: DocumentsAltered) -> str:
+def _altered_text(altered: str) -> str:
     return (
-        f"Someone altered the database: {error.found}. Touches are no longer found, and perhaps this is the last "
+        f"Someone altered the database: {altered}. Touches are no longer found, and perhaps this is the last "
         "notice. Next step: restore the database, and find out who altered it."
     )
 
 
 def _deliver(channel: Channel, notice: Notice) -> None:
-    for attempt in range(1, _MOST_ATTEMPTS + 1):
+    for attempt in range(1, MOST_FAILURES + 1):
         if not send(channel, notice):
             return
         time.sleep(pause_after(attempt).total_seconds())

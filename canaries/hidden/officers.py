@@ -44,17 +44,21 @@ def find_officer(request: HttpRequest) -> Principal | None:
     """The officer who sent the request, or None. Takes the same steps for every path."""
     caller = find_session(request) if is_api(request) else known_principal(request)
     revisions = _known.current.revisions()  # for others, too, and before the decision
-    if not (isinstance(caller, Principal) and caller.has_second_factor and caller.user_id):
-        return None
-    return caller if revisions.get(caller.user_id) == caller.revision else None
+    return caller if isinstance(caller, Principal) and _is_officer(caller, revisions) else None
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """The context processor of every page. Only a session with a second factor can be an officer's."""
     caller = known_principal(request)
-    has_factor = isinstance(caller, Principal) and caller.has_second_factor
-    is_officer = caller is not None and has_factor and caller.user_id in _known.current.revisions()
+    is_officer = False
+    if isinstance(caller, Principal) and caller.has_second_factor:
+        is_officer = _is_officer(caller, _known.current.revisions())
     return shell_of_all(request) | {"officers_page": _PAGE if is_officer else ""}
+
+
+def _is_officer(caller: Principal, revisions: Mapping[UUID, int]) -> bool:
+    user_id = caller.user_id
+    return caller.has_second_factor and user_id is not None and revisions.get(user_id) == caller.revision
 
 
 def _read() -> Mapping[UUID, int]:

@@ -18,12 +18,16 @@ def alarm_if_altered() -> Iterator[None]:
     """
     try:
         yield
-    except DocumentsAltered as error:
-        raise_alarms([_alarm_of(error.found)])
+    except (DocumentsAltered, IntegrityFailed) as error:
+        raise_alarms([_alarm_of(alteration_in(error))])
         raise
-    except IntegrityFailed as error:
-        raise_alarms([_alarm_of(error.detail)])
-        raise
+
+
+def alteration_in(error: Exception) -> str:
+    """What was altered, as a text; "" for another error."""
+    if isinstance(error, DocumentsAltered):
+        return error.found
+    return error.detail if isinstance(error, IntegrityFailed) else ""
 
 
 def _alarm_of(found: str) -> Alarm:

@@ -30,6 +30,7 @@ from canaries.sealed.sealing import open_document, seal_document
 from kernel.clock import database_now
 from kernel.crypto.errors import UnwrapFailed
 from kernel.databases.counting import uncounted_statements
+from kernel.databases.lock_waits import bounded
 from kernel.databases.transactions import wait_for_lock
 from kernel.errors import NotFound
 from kernel.runtime import ProcessState
@@ -115,7 +116,8 @@ def changing(by: str = "") -> Iterator[Change]:
     ``by``: an officer's id, ``HOST``, or "" for the product itself. Creates the documents of a new installation. Raises
     NotFound if the office has ended since the request began, DocumentsAltered and IntegrityFailed.
     """
-    with uncounted_statements(), transaction.atomic():
+    # ``bounded``: any session of the database can hold the lock for ever.
+    with uncounted_statements(), bounded(), transaction.atomic():
         wait_for_lock(_LOCK)
         last, found = read_consistent()
         if last is None and _is_new():

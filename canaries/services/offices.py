@@ -44,7 +44,7 @@ def appoint_officer(*, by: str, user_id: UUID) -> Office:
 
 
 def confirm_office(*, by: str, user_id: UUID) -> Office:
-    """Make a new or suspended office effective now.
+    """Make an office effective now: a new or suspended one, or one whose account changed without a known reason.
 
     ``by``: ``HOST`` or another officer. The one who appointed the user cannot confirm the appointment. Raises NotFound,
     Refused, Conflict, DocumentsAltered.
@@ -54,7 +54,7 @@ def confirm_office(*, by: str, user_id: UUID) -> Office:
         office = _find(change, user_id)
         if office.is_active(change.at) and office.revision == revision:
             raise Conflict("This office is effective already.")
-        is_by_appointer = by == office.appointed_by
+        is_by_appointer = by == office.appointed_by != HOST
         if is_by_appointer and not office.is_suspended:
             raise Refused("You appointed this officer. Another officer or the host must confirm the office.")
         # Otherwise an officer could shorten the wait: appoint a user, change their account, and confirm the office.
@@ -84,11 +84,15 @@ def suspend_office(change: Change, user_id: UUID) -> None:
         change.note("office.suspended", office=user_id)
 
 
-def renew_office(change: Change, user_id: UUID) -> None:
-    """The officer changed their own account. The watcher calls it."""
+def renew_office(change: Change, user_id: UUID, changes: int) -> None:
+    """The officer changed their own account. The watcher calls it.
+
+    Each change adds one to the revision of the row, which may already include a later change by someone else.
+    """
     place, user = _position(change, user_id), User.objects.filter(pk=user_id).first()
     if place is not None and user is not None:
-        _replace(change, replace(change.set.offices[place], revision=user.revision))
+        office = change.set.offices[place]
+        _replace(change, replace(office, revision=min(user.revision, office.revision + changes)))
         change.note("office.renewed", office=user_id)
 
 
@@ -100,13 +104,13 @@ def _eligible_user(user_id: UUID) -> User:
     if user.is_federated:
         raise Refused(
             "This user signs in through the identity provider, whose administrators could take over the office. Choose "
-            "a user with a password or a passkey here."
+            "a user with a password and an authenticator here."
         )
     if user.state != UserState.ACTIVE:
         raise Refused("This user cannot sign in. Enable the user, or wait until they accept the invitation.")
     if not user.requires_second_factor:
         # With a passkey alone, the password still opens a session, which could set up another factor.
-        raise Refused("This user has no second factor. They must first set up an authenticator.")
+        raise Refused("This user has no authenticator. They must first set one up.")
     return user
 
 
@@ -122,11 +126,10 @@ def _position(change: Change, user_id: UUID) -> int | None:
     return next(places, None)
 
 
-def _replace(change: Change, office: Office) -> Office:
+def _replace(change: Change, office: Office) -> None:
     place = _position(change, office.user_id)
     assert place is not None  # noqa: S101 - the caller has found it
     change.set.offices[place] = office
-    return office
 
 
 def _announce(change: Change, word: str, office: Office) -> None:

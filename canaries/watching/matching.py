@@ -26,9 +26,9 @@ from kernel.crypto.encoding import decode_canonical_base64
 from kernel.crypto.errors import UnwrapFailed
 from keys.actions import KEY_ACTIVATED, KEY_DESTROYED, KEY_EXPIRED, KEY_ROTATED, VERSION_DESTROYED
 
-# What the product does by itself, such as a scheduled rotation or quarantine, is no touch.
+# Acts of the product itself, such as a scheduled rotation or quarantine, are no touches.
 _OF_THE_PRODUCT: Final = frozenset({Source.SCHEDULER})
-# Commands on the host do some of it, too, often from cron: (name of the command, action).
+# Commands on the host do some of them, often from cron. ``restore_drill`` uses every key: (name of the command, action).
 _OF_COMMANDS: Final = frozenset(
     {
         ("rotate_keys", KEY_ROTATED),
@@ -36,7 +36,7 @@ _OF_COMMANDS: Final = frozenset(
         ("expire_keys", KEY_EXPIRED),
         ("destroy_due_keys", KEY_DESTROYED),
         ("destroy_due_keys", VERSION_DESTROYED),
-        ("restore_drill", MESSAGE_ENCRYPTED),  # with every key
+        ("restore_drill", MESSAGE_ENCRYPTED),
     }
 )
 # Of the account of an officer, by themselves or by quarantine.

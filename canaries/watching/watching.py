@@ -14,11 +14,12 @@ from audit.verification.integrity import FoundEntry
 from canaries import incidents
 from canaries.delivery import last_notice
 from canaries.documents import UNAUTHENTICATED, Canary, CanarySet, Kind, Touch, watched
+from canaries.errors import DocumentsAltered
 from canaries.models import LogPosition
 from canaries.notices import queue
 from canaries.quarantine import quarantine_due
 from canaries.sealed.alarms import alarm_if_altered
-from canaries.sealed.consistency import check_position
+from canaries.sealed.consistency import check_position, read_consistent
 from canaries.sealed.journal import last_page
 from canaries.sealed.store import Change, anchor_due, changing, read_incidents, read_set
 from canaries.services.offices import renew_office, suspend_office
@@ -26,6 +27,7 @@ from canaries.watching.matching import Matcher, Row, counted_in, credential_of, 
 from canaries.watching.reading import MOST_ROWS, last_id_of, rows_after
 from kernel.clock import database_now
 from kernel.databases.counting import uncounted_statements
+from kernel.databases.lock_waits import bounded
 from kernel.runtime import ProcessState
 
 _LONGEST_OUTCOME, _LONGEST_CREDENTIAL = 10, 64  # characters
@@ -42,6 +44,7 @@ def watch_log() -> None:
     """
     try:
         with alarm_if_altered():
+            _require_progress()
             anchor_due()
             while _watch_next():
                 quarantine_due()  # a long backlog must not delay it
@@ -53,6 +56,18 @@ def watch_log() -> None:
     last_notice.worked(read_set().channels)
 
 
+@bounded()
+def _require_progress() -> None:
+    """The journal only grows while this process runs. Raises DocumentsAltered."""
+    known, last = _matching.current.newest_page, read_consistent().last
+    newest = last.page.number if last else 0
+    # A failover may have lost pages: the next turn continues. But it loses no whole journal.
+    _matching.current.newest_page = newest or known
+    if newest < known:
+        raise DocumentsAltered(f"the journal was put back from page {known} to {newest}")
+
+
+@bounded()
 def _watch_next() -> bool:
     """Note the touches of the next rows. Returns whether there may be more."""
     position = check_position(last_page())
@@ -69,6 +84,7 @@ def _watch_next() -> bool:
     return len(rows) == MOST_ROWS
 
 
+@bounded()
 def _announce_due() -> None:
     """Write the notices of touches that were counted since the last notice of their incident."""
     if incidents.due(read_incidents(), database_now()):
@@ -77,9 +93,10 @@ def _announce_due() -> None:
 
 
 class _Matching:
-    """The matcher of the set that was read last."""
+    """The matcher of the set that was read last. ``newest_page``: of the journal, at the beginning of the last turn."""
 
     def __init__(self) -> None:
+        self.newest_page = 0
         self._set = CanarySet()
         self._matcher = Matcher(self._set)
 
@@ -148,14 +165,12 @@ def _count_of(entry: FoundEntry) -> int:
 
 
 def _note(change: Change, touched: _Touched) -> None:
+    unexpected: _Touched = []
     for canary, touch in touched:
         if is_renewal(canary, touch):
-            renew_office(change, canary.id)
-    unexpected = [
-        (canary, incidents.match_drill(change.incidents, canary, touch))
-        for canary, touch in touched
-        if not (is_renewal(canary, touch) or incidents.is_expected(change.incidents, canary, touch))
-    ]
+            renew_office(change, canary.id, touch.count)
+        elif not incidents.is_expected(change.incidents, canary, touch):
+            unexpected.append((canary, incidents.match_drill(change.incidents, canary, touch)))
     for canary, touch in _merged(unexpected):
         incident = incidents.add_touch(change.incidents, canary, touch)
         change.note("canary.touched", canary=canary.id, incident=incident.id, touch=touch)

@@ -16,6 +16,9 @@ from kernel.runtime import settings_cache
 # The minimum wait in seconds: a long-running request must not fail because of a lock held for milliseconds.
 LEAST = 0.25
 
+# Of the limit, for ``bounded``: only a shorter wait than the limit is set for each statement (``is_short``).
+_BOUNDED = 0.8
+
 # Key in a scope and a WSGI environment: the time.monotonic() at which the waits of the request end.
 WAIT_UNTIL = "ciphercanary.wait_until"
 
@@ -54,6 +57,13 @@ def waiting_until(until: float) -> Iterator[None]:
         yield
     finally:
         _until.reset(token)
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """All waits of the block together are as short as those of a request, also in programs that may wait longer."""
+    with waiting_until(min(deadline(), time.monotonic() + limit() * _BOUNDED)):
+        yield
 
 
 @contextmanager

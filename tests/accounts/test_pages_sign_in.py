@@ -8,6 +8,7 @@ from django.test import Client
 
 from accounts import actions
 from accounts.models import BrowserSession, LoginAttempt
+from accounts.second_factors.services import totp
 from accounts.session_engine import row_key
 from accounts.sessions.browser_sessions import CONFIRMED_AT, PENDING
 from audit.log.refusals import flush
@@ -190,6 +191,15 @@ def test_the_right_code_opens_the_session(browser, auditor):
     assert PENDING not in browser.session
     entry = log_rows().get(action=actions.SESSION_OPENED, outcome="ok", source="console")
     assert (entry.user_id, entry.auth_method) == (auditor.user.id, "password+totp")
+
+
+def test_a_code_after_a_reset_of_the_authenticator_is_no_second_factor(browser, auditor, admin):
+    """Any code passes then. Otherwise the password alone would open the session of an officer."""
+    enrol(auditor)
+    sign_in(browser, auditor.user.username)
+    totp.reset_totp(principal=admin.principal, user_id=auditor.user.id)
+    assert send_code(browser, "000000").status_code == 303
+    assert browser.session["has_second_factor"] is False
 
 
 def test_a_code_may_be_written_in_groups(browser, auditor):

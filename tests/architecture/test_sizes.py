@@ -13,15 +13,15 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_802,
+    "accounts": 9_803,
     "audit": 21_122,
     "backups": 1_355,
-    "canaries": 4_647,
+    "canaries": 4_692,
     "ciphercanary": 3_404,
     "console": 4_003,
     "crypto_ops": 9_122,
     "demo": 1_089,
-    "kernel": 14_341,
+    "kernel": 14_355,
     "keys": 12_283,
     "notifications": 2_163,
 }

@@ -139,9 +139,9 @@ ATTACKS = {
     "all but the position put back": (
         put_back(SealedDocument, JournalPage),
         "no page with the anchor",
-        False,
+        True,
     ),
-    "everything put back": (put_back(*MODELS), "no page with the anchor", False),
+    "everything put back": (put_back(*MODELS), "no page with the anchor", True),
     "everything deleted": (all_of(*map(delete, MODELS)), "are missing", True),
     "position deleted": (delete(LogPosition), "the position in the log is missing", True),
     "position put back": (put_back(LogPosition), "was put back from", True),
@@ -179,6 +179,7 @@ def test_each_alteration_is_found(old):
             wrong[name] = seen
         AuditAlarm.objects.all().delete()
         kept.put_back(*MODELS)
+        watch_log()  # the process has the number of the last page in memory
     assert wrong == {}
 
 

@@ -191,6 +191,14 @@ def test_a_newer_notice_replaces_a_waiting_one_with_its_key(change):
     assert titles(change) == ["first touch", "3 touches"]
 
 
+def test_a_removed_channel_is_forgotten_if_its_last_notice_is_replaced(change, first):
+    put(change, key="lag")
+    change.incidents.leaving.append(change.set.channels.pop(0))
+    put(change, key="lag")
+    assert change.incidents.leaving == []
+    assert due_channels(change.incidents, NOON) == [change.set.channels[0].id]
+
+
 def test_a_result_for_a_removed_channel_is_dropped(change, first):
     put(change)
     claimed = claim(change, first, HOLDER)

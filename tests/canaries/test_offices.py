@@ -17,6 +17,7 @@ from accounts.users.services import editing
 from audit.log.events import Source
 from canaries.documents import HOST, Channel, ChannelKind, active_officers
 from canaries.hidden import officers as hidden
+from canaries.models import LogPosition
 from canaries.sealed import journal
 from canaries.sealed.store import changing, read_incidents, read_set
 from canaries.services import offices
@@ -27,6 +28,8 @@ from canaries.services.offices import (
     remove_officer,
     suspend_office,
 )
+from canaries.watching import watching
+from canaries.watching.reading import rows_after
 from kernel.clock import database_now
 from kernel.errors import Conflict, NotFound, Refused
 from kernel.trust.row_mac import IntegrityFailed
@@ -146,9 +149,9 @@ def test_each_change_is_in_the_journal_and_announced_on_all_channels(first, seco
 @pytest.mark.parametrize(
     ("change", "remedy"),
     [
-        ({"requires_second_factor": False}, "set up an authenticator"),
+        ({"requires_second_factor": False}, "no authenticator"),
         ({"is_active": False}, "Enable the user"),
-        ({"password": "!federated"}, "password or a passkey here"),
+        ({"password": "!federated"}, "password and an authenticator here"),
         ({"password": "!invited"}, "accept the invitation"),
     ],
 )
@@ -164,7 +167,7 @@ def test_a_passkey_is_not_enough(sealed):
     """The password alone would open a session that can set up an authenticator, and then be an officer's."""
     persona = make_persona("paul", "developer")
     make_passkey(persona.user)
-    with pytest.raises(Refused, match="set up an authenticator"):
+    with pytest.raises(Refused, match="no authenticator"):
         appoint_officer(by=HOST, user_id=persona.user.id)
 
 
@@ -267,6 +270,32 @@ def test_an_own_change_of_the_account_keeps_the_office_once_it_is_watched(first,
     assert read_incidents().incidents == []
 
 
+def test_an_own_change_does_not_accept_a_later_one_by_another(first, admin, watch, read_always, monkeypatch):
+    """The watcher has read only the entry of the first one."""
+    editing.change_password(
+        principal=authenticate_bearer(open_session(first, "password+totp", ORIGIN).access_token, ORIGIN),
+        current=PASSWORD,
+        new="another horse, another staple",
+    )
+    log_rows()
+    rows = rows_after(LogPosition.objects.get().last_id)
+    editing.sign_out_everywhere(principal=admin.principal, user_id=first.id)
+    monkeypatch.setattr(watching, "rows_after", lambda last_id: [row for row in rows if row.id > last_id])
+    watching.watch_log()
+    assert are_active() == ["mira"]
+    assert not sees_canaries(first)
+
+
+def test_an_office_whose_account_changed_without_an_entry_is_confirmed(first, read_always):
+    first.refresh_from_db()
+    first.save_with_mac()
+    assert not sees_canaries(first)
+    confirm_office(by=HOST, user_id=first.id)
+    assert sees_canaries(first)
+    with pytest.raises(Conflict, match="effective already"):
+        confirm_office(by=HOST, user_id=first.id)
+
+
 def test_a_sign_out_by_quarantine_keeps_the_office(first, watch, read_always):
     editing.sign_out_everywhere(
         principal=Principal.system("session control", Source.SCHEDULER), user_id=first.id
@@ -286,19 +315,22 @@ def test_an_officer_who_removes_their_authenticator_is_suspended(sealed, watch):
     assert titles()[-1] == "Canary touched: office mira"
 
 
-def test_a_suspended_office_is_confirmed_by_the_host_or_another_officer(first, second, admin, watch):
+def test_a_suspended_office_is_confirmed_by_the_host_or_another_officer(
+    first, second, admin, watch, read_always
+):
     for by in (HOST, str(second.id)):
         editing.sign_out_everywhere(principal=admin.principal, user_id=first.id)
         watch()
         assert are_active() == ["nils"]
         confirm_office(by=by, user_id=first.id)
         assert are_active() == ["mira", "nils"]
+        assert sees_canaries(first)
 
 
 def test_an_office_is_not_confirmed_until_its_user_has_a_second_factor_again(first, admin, watch):
     totp.reset_totp(principal=admin.principal, user_id=first.id, reason="lost")
     watch()
-    with pytest.raises(Refused, match="second factor"):
+    with pytest.raises(Refused, match="no authenticator"):
         confirm_office(by=HOST, user_id=first.id)
 
 

@@ -7,10 +7,12 @@ from django.test import Client
 
 from accounts.models import ServiceAccount, ServiceToken, User
 from canaries.documents import HOST, Exemption, Kind, Level, Status
+from canaries.models import LogPosition
 from canaries.sealed import journal
 from canaries.sealed.store import changing, read_incidents
 from canaries.services.editing import change_canary
 from canaries.services.planting import plant_canary, remove_canary
+from canaries.watching import watching
 from tests.accounts.test_ended_credentials import oauth
 from tests.canaries.officers import make_officer, with_factor
 from tests.log_entries import log_rows
@@ -103,6 +105,19 @@ def test_a_closed_incident_ends_no_credential(plant, key, token, watch):
         incident.status, incident.proved_at = Status.CLOSED, change.at
     watch()
     assert ended() == []
+
+
+def test_quarantine_does_not_wait_for_the_rest_of_a_backlog(plant, key, token, watch, monkeypatch):
+    plant(level=Level.QUARANTINE)
+    watch()
+    assert encrypt(ApiClient(token["token"]), key).status == 200
+    log_rows()
+    batches = iter([watching.rows_after(LogPosition.objects.get().last_id)])
+    monkeypatch.setattr(watching, "rows_after", lambda _: next(batches))  # the second call fails
+    monkeypatch.setattr(watching, "MOST_ROWS", 1)
+    with pytest.raises(StopIteration):
+        watching.watch_log()
+    assert [what for _, what in ended()] == ["token"]
 
 
 def test_quarantine_of_a_used_client_secret_ends_its_account(plant, admin, watch):
