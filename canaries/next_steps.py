@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from canaries.documents import Canary, Incident, Kind, Status
+from canaries.documents import Canary, Incident, Kind, Status, Touch
 
 _CREDENTIALS: Final[Mapping[str, str]] = {
     "token": "Revoke the service token, and create another one for its client.",
@@ -11,6 +11,16 @@ _CREDENTIALS: Final[Mapping[str, str]] = {
     "service_account": "Rotate the client secret of the service account.",
     "host": "A command on the host did this. Ask the persons who have a shell there.",
     "unauthenticated": "Find out to whom the address belongs, and block it if it is not yours.",
+}
+# Quarantine only signs the last administrator and the last officer out.
+_AFTER_QUARANTINE: Final[Mapping[str, str]] = {
+    "user": "Reset the password and second factor of the user, whom quarantine has disabled or signed out.",
+    "host": _CREDENTIALS["host"],
+}
+_PLANTED_CREDENTIALS: Final[Mapping[Kind, str]] = {
+    Kind.TOKEN: "Revoke the token: nobody needs it. Plant another one.",
+    Kind.CLIENT: "Disable the service account: nobody needs it. Plant another one.",
+    Kind.USER: "Disable the user: nobody needs it. Plant another one.",
 }
 _PLACES: Final[Mapping[Kind, str]] = {
     Kind.KEY: "Someone used an account that reaches this key. Rotate the keys that the credential used.",
@@ -23,15 +33,34 @@ _PLACES: Final[Mapping[Kind, str]] = {
 
 
 def next_steps(incident: Incident, canaries: Iterable[Canary]) -> Iterator[str]:
-    """The steps after an incident, the most urgent one first. ``canaries``: the touched ones."""
+    """The steps after an incident, in their order. ``canaries``: the touched ones."""
+    touched = list(canaries)
     if incident.is_drill:
         yield "No action is necessary: a command on the host began a drill."
         return
     if incident.status is Status.NEW:
         yield "Acknowledge the incident, so that the other officers know that you work on it."
-    yield _CREDENTIALS[incident.credential.partition(":")[0]]
-    for kind in dict.fromkeys(canary.kind for canary in canaries):
+    if incident.status in (Status.NEW, Status.ACKNOWLEDGED):
+        whose = "from the address" if incident.is_unauthenticated else "of the credential"
+        yield f"Read the last acts {whose}, and decide whether this is an attack or a false alarm."
+    if step := _credential_step(incident, touched):
+        yield step
+    for kind in dict.fromkeys(canary.kind for canary in touched):
         if not (kind is Kind.KEY and incident.is_unauthenticated):
             yield _PLACES[kind]
-    whose = "from the address" if incident.is_unauthenticated else "of the credential"
-    yield f"Read the last acts {whose}, and decide whether this is an attack or a false alarm."
+
+
+def _credential_step(incident: Incident, canaries: Iterable[Canary]) -> str:
+    """What to do with the credential. "" if quarantine has ended it and nothing else is necessary."""
+    own = next((each.kind for each in canaries if _is_credential(each, incident.first)), None)
+    if own:
+        return "" if incident.quarantined_at else _PLANTED_CREDENTIALS[own]
+    kind = incident.credential.partition(":")[0]
+    return _AFTER_QUARANTINE.get(kind, "") if incident.quarantined_at else _CREDENTIALS[kind]
+
+
+def _is_credential(canary: Canary, touch: Touch) -> bool:
+    """Whether the canary itself was used: the token, or the service account or user."""
+    if canary.kind is Kind.TOKEN:
+        return touch.credential == f"token:{canary.object_id}"
+    return canary.kind in _PLANTED_CREDENTIALS and touch.holder == canary.object_id

@@ -3,8 +3,11 @@
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
+
 from canaries.documents import Incident, Kind, Level, Status
 from canaries.incidents import announce
+from canaries.next_steps import next_steps
 from tests.canaries.samples import NOON, canary, touch
 
 
@@ -37,9 +40,9 @@ def test_a_notice_names_what_happened_and_the_next_steps():
         "",
         "Next steps:",
         "1. Acknowledge the incident, so that the other officers know that you work on it.",
-        "2. Revoke the service token, and create another one for its client.",
-        "3. Someone read the place of the token. Replace all secrets stored there.",
-        "4. Read the last acts of the credential, and decide whether this is an attack or a false alarm.",
+        "2. Read the last acts of the credential, and decide whether this is an attack or a false alarm.",
+        "3. Revoke the service token, and create another one for its client.",
+        "4. Someone read the place of the token. Replace all secrets stored there.",
     ]
 
 
@@ -71,14 +74,12 @@ def test_an_unknown_client_has_an_address_to_block():
         [canary(1)], credential="unauthenticated:x", actor_name="", client_ip="", user_agent=""
     ).text
     assert "by an unauthenticated client from an unknown address (no user agent)." in text
-    assert "2. Find out to whom the address belongs, and block it if it is not yours." in text
+    assert "3. Find out to whom the address belongs, and block it if it is not yours." in text
 
 
 def test_a_key_that_a_stranger_named_proves_no_stolen_account():
     text = notice_of([canary(1, kind=Kind.KEY)], credential="unauthenticated:x").text
-    assert text.endswith(
-        "3. Read the last acts from the address, and decide whether this is an attack or a false alarm."
-    )
+    assert text.endswith("3. Find out to whom the address belongs, and block it if it is not yours.")
 
 
 def test_texts_are_bounded_and_removed_canaries_have_no_name():
@@ -104,7 +105,42 @@ def test_later_touches_are_updates_which_replace_each_other():
 def test_an_acknowledged_incident_needs_no_acknowledgement():
     incident = incident_of([canary(1)])
     incident.status = Status.ACKNOWLEDGED
-    assert "1. Revoke the service token" in announce(incident, {}, NOON).text
+    assert "1. Read the last acts" in announce(incident, {}, NOON).text
+
+
+@pytest.mark.parametrize(
+    ("kind", "credential", "step"),
+    [
+        (Kind.TOKEN, "token:1", "Revoke the token: nobody needs it. Plant another one."),
+        (
+            Kind.CLIENT,
+            "service_account:1",
+            "Disable the service account: nobody needs it. Plant another one.",
+        ),
+        (Kind.CLIENT, "token:7", "Disable the service account: nobody needs it. Plant another one."),
+        (Kind.USER, "user:1", "Disable the user: nobody needs it. Plant another one."),
+        (Kind.KEY, "user:1", "End all sessions of the user, and reset their password and second factor."),
+    ],
+)
+def test_a_canary_that_was_used_itself_is_needed_by_nobody(kind, credential, step):
+    incident = incident_of([canary(1)], credential=credential, holder="1")
+    incident.status = Status.CONFIRMED
+    assert next(next_steps(incident, [canary(1, kind=kind)])) == step
+
+
+@pytest.mark.parametrize(
+    ("credential", "step"),
+    [
+        ("token:7", "Someone used an account"),
+        ("user:7", "Reset the password and second factor of the user, whom quarantine"),
+        ("user:1", "Someone signs in"),
+    ],
+)
+def test_quarantine_has_ended_the_credential(credential, step):
+    kind = Kind.USER if credential == "user:1" else Kind.KEY
+    incident = incident_of([canary(1)], credential=credential, holder=credential[-1])
+    incident.status, incident.quarantined_at = Status.CONFIRMED, NOON
+    assert next(next_steps(incident, [canary(1, kind=kind)])).startswith(step)
 
 
 def test_a_drill_is_called_one():
