@@ -8,7 +8,7 @@ from canaries.documents import ChannelKind, Kind, Level, Status
 from kernel.http.targets import MAX_URL
 from kernel.rest.fields import ChoiceField, LabelField, StrictSerializer, TimestampField
 
-_PLANTED: Final = [kind for kind in Kind if kind is not Kind.OFFICE]
+PLANTED: Final = [kind.value for kind in Kind if kind is not Kind.OFFICE]
 _DECISIONS: Final = [status for status in Status if status is not Status.NEW]
 LONGEST_NOTE: Final = 200
 LONGEST_TARGET: Final = MAX_URL
@@ -37,7 +37,7 @@ def _exemptions() -> serializers.ListField:
 
 
 class NewCanarySerializer(StrictSerializer):
-    kind = ChoiceField(choices=_PLANTED)
+    kind = ChoiceField(choices=PLANTED)
     object = serializers.CharField(max_length=LONGEST_REFERENCE, help_text="ID or name")
     note = LabelField(max_length=LONGEST_NOTE, help_text="where it is planted")
     level = ChoiceField(choices=list(Level), default=Level.ALERT)
@@ -52,7 +52,7 @@ class CanaryChangesSerializer(StrictSerializer):
 
 class CanarySerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(source="canary.id")
-    kind = ChoiceField(source="canary.kind", choices=_PLANTED)
+    kind = ChoiceField(source="canary.kind", choices=PLANTED)
     object_id = serializers.CharField(source="canary.object_id")
     name = serializers.CharField(source="canary.name")
     note = serializers.CharField(source="canary.note")

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from audit.exports.formats import ExportFormat
 from audit.log.events import Outcome
+from canaries.documents import ChannelKind
 from kernel import __version__
 from kernel.crypto.algorithms import ALGORITHM_NAMES, GENERATED_NAMES, KEY_ALGORITHM_ALIASES
 from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, MAC_MODES, SEALING_MODES, SIGNING_MODES
@@ -26,6 +27,8 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
         "ReencryptionStatusEnum": ["running", "succeeded", "cancelled"],  # "status" likewise
         "OperationStatusEnum": ["pending", "running", "succeeded", "failed", "cancelled"],
         "OperationKindEnum": "console.jobs.serializers.KINDS",  # "kind" likewise
+        "CanaryKindEnum": "canaries.serializers.PLANTED",
+        "ChannelKindEnum": [kind.value for kind in ChannelKind],
         "TokenStateEnum": ["active", "expired", "revoked"],
         "KeyVersionStateEnum": [state.value for state in VersionState],
         "PrincipalTypeEnum": [IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value, "role"],
