@@ -55,7 +55,10 @@ class DecisionForm(PageForm):
 
     def __init__(self, data: object, incident: Incident) -> None:
         super().__init__(data)
-        offer(self, "status", [(status.value, STATUSES[status]) for status in NEXT[incident.status]])
+        offered = NEXT[incident.status]
+        offer(self, "status", [(status.value, STATUSES[status]) for status in offered])
+        if Status.FALSE_ALARM not in offered:
+            del self.fields["reason"]
 
     def clean_status(self) -> Status:
         return Status(self.cleaned_data["status"])

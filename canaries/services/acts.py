@@ -1,7 +1,7 @@
 """The acts of a credential, from the log, and its reach."""
 
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from accounts.models import ServiceAccount, ServiceToken, User
 from accounts.principals import Principal
@@ -47,14 +47,27 @@ def _of_token(token_id: str) -> AuditLogQuerySet:
     return find_logs(reader=_READER, criteria=LogCriteria(actor=holder)).filter(token_id=token_id)
 
 
-def reach_of(incident: Incident) -> str:
-    """The role of the credential's holder, the keys they own, and their grants. "" without a credential."""
+class Reach(NamedTuple):
+    """``holder``: of the credential. ``text``: their role, the keys they own, and their grants."""
+
+    holder: User | ServiceAccount
+    creator: str
+    text: str
+
+
+def reach_of(incident: Incident) -> Reach | None:
+    """None without a credential."""
     kind, _, value = incident.credential.partition(":")
     token = _token(value) if kind == "token" else None
     holder_id = value if kind in ("user", "service_account") else _holder_of(token)
     holder = _holder(holder_id) if holder_id else None
     if holder is None:
-        return ""
+        return None
+    creator = holder.created_by if isinstance(holder, ServiceAccount) else None
+    return Reach(holder, creator.name if creator else "", _reach_of(holder, token))
+
+
+def _reach_of(holder: User | ServiceAccount, token: ServiceToken | None) -> str:
     if sees_all(holder.role, "keys.read"):
         keys = "and sees all keys"
     else:
@@ -74,4 +87,5 @@ def _holder_of(token: ServiceToken | None) -> str:
 
 
 def _holder(holder_id: str) -> User | ServiceAccount | None:
-    return User.objects.filter(pk=holder_id).first() or ServiceAccount.objects.filter(pk=holder_id).first()
+    accounts = ServiceAccount.objects.select_related("created_by")
+    return User.objects.filter(pk=holder_id).first() or accounts.filter(pk=holder_id).first()

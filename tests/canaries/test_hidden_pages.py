@@ -13,6 +13,7 @@ from canaries.services.planting import plant_canary
 from tests.accounts.test_pages_second_factor import make_old
 from tests.browsing import plain
 from tests.canaries.officers import browser_of, make_officer, with_factor
+from tests.factories import ServiceAccountFactory
 from tests.personas import make_persona
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,8 +93,37 @@ def test_an_incident_shows_who_did_what_and_is_decided(browser, incident, develo
     assert browser.post(url, {"status": "confirmed"})["Location"] == url
     assert reading.get_incident(incident.id).status is Status.CONFIRMED
     assert browser.post(url, {"status": "acknowledged"}).status_code == 422
+    assert "Required for a false alarm" not in plain(browser.get(url))
     assert browser.post(url, {"status": "closed"}).status_code == 303
     assert "Save decision" not in plain(browser.get(url))
+
+
+def test_a_closed_drill_is_called_one(browser, incident):
+    with changing() as change:
+        drill = change.incidents.incidents[0]
+        drill.credential, drill.status = "drill:x", Status.CLOSED
+    assert "ByDrill" in plain(browser.get(f"/canaries/incidents/{incident.id}/"))
+    assert "Drill 127.0.0.1" in plain(browser.get("/canaries/incidents/"))
+
+
+@pytest.mark.parametrize("role", ["auditor", "developer"])
+def test_the_account_of_a_credential_is_linked_for_those_who_may_see_it(incident, admin, role):
+    account = ServiceAccountFactory(principal=admin.principal)
+    _, browser = make_officer("nils", role)
+    for credential, url, creator in (
+        (incident.credential, f"/users/{incident.credential.partition(':')[2]}/", ""),
+        (
+            f"service_account:{account.id}",
+            f"/service-accounts/{account.id}/",
+            f", created by {admin.user.username}",
+        ),
+    ):
+        with changing() as change:
+            change.incidents.incidents[0].credential = credential
+        page = browser.get(f"/canaries/incidents/{incident.id}/")
+        assert (f'href="{url}"' in page.content.decode()) == (role == "auditor")
+        assert browser.get(url).status_code == (200 if role == "auditor" else 403)
+        assert creator in plain(page)
 
 
 @pytest.mark.parametrize(
