@@ -1,11 +1,12 @@
 """Forms of officers."""
 
 from django import forms
+from django.http import QueryDict
 
-from canaries.documents import ChannelKind, Incident, Level, Status
+from canaries.documents import ChannelKind, Incident, Kind, Level, Status
 from canaries.serializers import LONGEST_NOTE, LONGEST_REFERENCE, LONGEST_TARGET
 from canaries.services.deciding import NEXT
-from canaries.wording import CHANNELS, LEVELS, STATUSES
+from canaries.wording import CHANNELS, LEVELS, PLANTINGS, STATUSES
 from kernel.labels import label_fault
 from kernel.pages.forms import PageForm, offer
 
@@ -36,8 +37,14 @@ class CanaryForm(PageForm):
 
 
 class PlantForm(CanaryForm):
-    object = _text("Object", "ID or name. The object must exist already.", longest=LONGEST_REFERENCE)
+    object = _text("Object", "", longest=LONGEST_REFERENCE)
     field_order = ["object", "note", "level"]
+
+    def __init__(self, data: QueryDict | None, kind: Kind) -> None:
+        super().__init__(data)
+        self.fields[
+            "object"
+        ].help_text = f"Name or ID of {PLANTINGS[kind].reference}, which must exist already."
 
 
 class ChannelForm(PageForm):

@@ -65,6 +65,9 @@ class PlantView(_OfficerFormView[PlantForm]):
             raise NotFound
         return kind
 
+    def form(self, data: QueryDict | None = None) -> PlantForm:
+        return PlantForm(data, self.kind)
+
     def show_form(self, form: PlantForm, **context: Any) -> HttpResponse:
         planting_of_kind = PLANTINGS[self.kind]
         return self.page(

@@ -30,7 +30,7 @@ CHANNELS: Final[Mapping[ChannelKind, str]] = {
     ChannelKind.WEBHOOK: "Webhook",
     ChannelKind.SYSLOG: "Syslog",
 }
-_HOLDERS: Final[Mapping[str, str]] = {
+_CREDENTIALS: Final[Mapping[str, str]] = {
     "token": "Service token",
     "user": "User",
     "service_account": "Service account",
@@ -41,20 +41,30 @@ _HOLDERS: Final[Mapping[str, str]] = {
 
 
 class _Planting(NamedTuple):
-    """How to plant a kind. ``create``: the name of the page that creates the object."""
+    """How to plant a kind. ``reference``: what names the object. ``create``: the name of the page that creates it."""
 
+    reference: str
     create: str
     places: tuple[str, ...]
     paste: str
+    rights: str = ""
+
+    @property
+    def warning(self) -> str:
+        """Of an object that is a real credential."""
+        works = "It works for anyone who finds it. Give it the fewest rights"
+        return f"{works}, such as {self.rights}, or choose the level Quarantine." if self.rights else ""
 
 
 PLANTINGS: Final[Mapping[Kind, _Planting]] = {
     Kind.KEY: _Planting(
+        "the key",
         "key-new",
         ("Leave it among the real keys, where a person who lists keys finds it.",),
         "Nothing is pasted anywhere.",
     ),
     Kind.CIPHERTEXT: _Planting(
+        "the key",
         "key-new",
         (
             "a configuration file",
@@ -67,19 +77,25 @@ PLANTINGS: Final[Mapping[Kind, _Planting]] = {
         "stand out.",
     ),
     Kind.TOKEN: _Planting(
-        "account-tokens",
+        "the service token",
+        "service-accounts-page",
         ("an .env file", "a CI variable", "a password manager", "the history of a shell"),
         "CIPHERCANARY_TOKEN=cct_…",
+        "a token of a service account without grants, with the scope keys.read",
     ),
     Kind.CLIENT: _Planting(
+        "the service account",
         "service-accounts-page",
         ("a CI variable", "a configuration file", "a password manager"),
         "CLIENT_ID=… and CLIENT_SECRET=…",
+        "a service account without grants",
     ),
     Kind.USER: _Planting(
+        "the user",
         "users",
         ("a password manager", "a hand-over document"),
         "The user name and the password.",
+        "a user without grants",
     ),
 }
 
@@ -87,4 +103,4 @@ PLANTINGS: Final[Mapping[Kind, _Planting]] = {
 def credential_words(incident: Incident) -> tuple[str, str]:
     """What the credential is, and its ID or ""."""
     kind, _, value = incident.credential.partition(":")
-    return _HOLDERS[kind], value if kind in ("token", "user", "service_account") else ""
+    return _CREDENTIALS[kind], value if kind in ("token", "user", "service_account") else ""

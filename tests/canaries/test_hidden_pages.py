@@ -202,11 +202,22 @@ def test_pages_of_officers_are_as_long_as_those_of_others(browser):
         assert len(ours) == len(theirs), path
 
 
-@pytest.mark.parametrize("kind", [kind.value for kind in Kind if kind is not Kind.OFFICE])
-def test_each_kind_has_a_page_with_steps(browser, key, kind):
+@pytest.mark.parametrize(
+    ("kind", "named", "is_credential"),
+    [
+        ("key", "the key,", False),
+        ("ciphertext", "the key,", False),
+        ("service_token", "the service token,", True),
+        ("client_secret", "the service account,", True),
+        ("user", "the user,", True),
+    ],
+)
+def test_each_kind_has_a_page_with_steps(browser, key, kind, named, is_credential):
     page = plain(browser.get(f"/canaries/plant/{kind}/"))
     assert "1. Create the object" in page
     assert "3. Make it a canary" in page
+    assert f"Name or ID of {named}" in page
+    assert ("It works for anyone who finds it" in page) == is_credential
 
 
 def test_offices_and_unknown_kinds_are_not_planted(browser):
