@@ -190,7 +190,7 @@ def is_poll(request: HttpRequest) -> bool:
 
 
 def refuse(request: HttpRequest, refusal: DomainError) -> None:
-    """Attach a refusal that a form shows to the request, for its audit event."""
+    """Attach the refusal of a request that gets another response, such as a form, for its audit event."""
     in_context(request).refusal = refusal
 
 
