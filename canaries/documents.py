@@ -239,12 +239,13 @@ class ChannelState(Struct, kw_only=True):
 
 
 class Drill(Struct, kw_only=True):
-    """A drill under way. ``requests``: the object that each of its requests names, by id of the request."""
+    """``requests``: the object that each request names, by id of the request, unless the watcher has found it."""
 
     id: UUID
     canary_id: UUID
     began_at: datetime
     requests: dict[str, str]
+    is_over: bool = False
 
 
 class Expected(Struct, kw_only=True):
@@ -259,7 +260,8 @@ class Incidents(Struct, kw_only=True):
     current hour. ``anchored_at``: the last hourly entry of the journal. ``leaving``: removed channels that still get
     the notices of before, and that of the removal.
 
-    ``is_late``: the channels have a notice that the log is late. ``crowds``: the keys of all drills of a canary.
+    ``is_late``: the channels have a notice that the log is late. ``drills``: the one under way, and those whose
+    requests may still be found. ``crowds``: the keys of all drills of a canary.
     """
 
     incidents: list[Incident] = field(default_factory=list)
@@ -272,7 +274,7 @@ class Incidents(Struct, kw_only=True):
     anchored_at: datetime | None = None
     heartbeat_at: datetime | None = None
     is_late: bool = False
-    drill: Drill | None = None
+    drills: list[Drill] = field(default_factory=list)
     crowds: dict[UUID, list[str]] = field(default_factory=dict)
 
 

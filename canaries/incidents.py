@@ -12,6 +12,7 @@ from audit.log.events import Outcome
 from canaries.documents import (
     DRILL,
     Canary,
+    Drill,
     Exemption,
     Expected,
     Incident,
@@ -19,6 +20,7 @@ from canaries.documents import (
     Kind,
     Level,
     Notice,
+    Status,
     Touch,
 )
 from canaries.next_steps import next_steps
@@ -27,6 +29,7 @@ _UPDATE_PERIOD: Final = timedelta(minutes=1)  # between two notices of an incide
 _USES: Final = ("crypto.", "keys.key.exported")
 _MOST_CLOSED: Final = 200  # incidents that stay in the document; the journal has all
 _HOUR: Final = timedelta(hours=1)
+LATE_DRILL: Final = "Drill: not in time"
 TOUCHED: Final = "canary.touched"
 _UPDATED: Final = "incident.updated"
 _MOST_NAMES: Final = 5  # canaries that a notice names
@@ -46,6 +49,8 @@ def add_touch(incidents: Incidents, canary: Canary, touch: Touch) -> Incident:
             level=Level.OBSERVE,
             last_at=touch.at,
         )
+        if any(drill.is_over and touch.credential == _credential_of(drill) for drill in incidents.drills):
+            incident.status, incident.reason = Status.CLOSED, LATE_DRILL
         incidents.incidents.append(incident)
         _forget_closed(incidents)
     if canary.id not in incident.canary_ids:
@@ -81,11 +86,15 @@ def match_drill(incidents: Incidents, canary: Canary, touch: Touch) -> Touch:
     Each request matches once, and only its own object. Otherwise a reader of the log could repeat the id of a request,
     which the client chooses, and pass for the drill.
     """
-    drill = incidents.drill
-    if drill is None or drill.requests.get(touch.request_id) != canary.object_id:
-        return touch
-    del drill.requests[touch.request_id]
-    return replace(touch, credential=f"{DRILL}{drill.id}")
+    for drill in incidents.drills:
+        if drill.requests.get(touch.request_id) == canary.object_id:
+            del drill.requests[touch.request_id]
+            return replace(touch, credential=_credential_of(drill))
+    return touch
+
+
+def _credential_of(drill: Drill) -> str:
+    return f"{DRILL}{drill.id}"
 
 
 def is_expected(incidents: Incidents, canary: Canary, touch: Touch) -> bool:
@@ -207,7 +216,8 @@ def _time(at: datetime) -> str:
 
 
 def _is_of(incident: Incident, touch: Touch) -> bool:
-    return incident.is_open and incident.credential == touch.credential
+    """A drill has one incident, also if a request is found after its end."""
+    return incident.credential == touch.credential and (incident.is_open or incident.is_drill)
 
 
 def _is_due(incident: Incident, now: datetime) -> bool:

@@ -17,6 +17,11 @@ def register(labels: Mapping[str, str]) -> None:
         _GUARDED.update(labels.guarded)
 
 
+def is_known(action: str) -> bool:
+    """Whether an app has registered the action."""
+    return action in _LABELS
+
+
 def is_guarded(action: str) -> bool:
     """Whether the action changes keys, access or accounts."""
     return action in _GUARDED

@@ -9,15 +9,16 @@ from msgspec import Struct
 
 from audit.models import AuditLog
 from canaries.documents import DRILL, HOST, Canary, CanarySet, Drill, Incident, Incidents, Kind, Status
+from canaries.incidents import LATE_DRILL
 from canaries.sealed.store import Change, changing, read_incidents
-from canaries.services.planting import find_canary
-from kernel.errors import Conflict
+from kernel.errors import Conflict, NotFound
 from kernel.http.response_headers import new_request_id
 from keys.models import Key
 
 _KINDS: Final = (Kind.KEY, Kind.CIPHERTEXT)  # that a request without a credential can touch
 _CROWD: Final = 10  # keys with the same request
 _LONGEST: Final = timedelta(minutes=10)
+_MOST_ENDED: Final = 20  # drills whose requests may still be found
 
 _random: Final = secrets.SystemRandom()
 
@@ -40,20 +41,22 @@ class Stages(Struct, frozen=True, kw_only=True):
     delivered: frozenset[UUID]
 
 
-def begin_drill(canary_id: UUID | None = None) -> BegunDrill:
-    """``canary_id``: None for the key or ciphertext whose last drill is the oldest.
+def begin_drill(reference: str = "") -> BegunDrill:
+    """``reference``: the name or ID of the object, or the ID of the canary. Without it, the key or ciphertext whose last
+    drill is the oldest.
 
     Raises NotFound, Conflict if no canary is a key or if another drill runs, DocumentsAltered.
     """
     with changing(HOST) as change:
-        drill = change.incidents.drill
-        if drill is not None and change.at - drill.began_at < _LONGEST:
-            raise Conflict("Another drill has begun within ten minutes. Wait for its end, then repeat this.")
-        canary = _choose(change.set, change.incidents, canary_id)
+        for drill in [each for each in change.incidents.drills if not each.is_over]:
+            if change.at - drill.began_at < _LONGEST:
+                raise Conflict("Another drill runs. Wait for its end, at most ten minutes, then repeat this.")
+            _end(change, drill, LATE_DRILL)  # its command was killed
+        canary = _choose(change.set, change.incidents, reference)
         crowd = _crowd_of(change, canary)
         requests = {new_request_id(): key_id for key_id in _random.sample(crowd, len(crowd))}
         drill = Drill(id=uuid4(), canary_id=canary.id, began_at=change.at, requests=dict(requests))
-        change.incidents.drill = drill
+        change.incidents.drills.append(drill)
         change.note("drill.begun", drill=drill.id, canary=canary.id)
         channels = {channel.id: channel.label for channel in change.set.channels}
     last_id = AuditLog.objects.order_by("-id").values_list("id", flat=True).first() or 0  # noqa: CC2 - of the whole log
@@ -77,25 +80,44 @@ def stages_of(begun: BegunDrill) -> Stages:
     )
 
 
-def end_drill(begun: BegunDrill) -> None:
-    """Close the incident of a drill that reached every stage. Raises DocumentsAltered."""
+def end_drill(begun: BegunDrill, *, is_in_time: bool) -> None:
+    """Close its incident, now or when the watcher finds a request. Raises DocumentsAltered.
+
+    ``is_in_time``: every stage was reached.
+    """
     with changing(HOST) as change:
-        incidents = change.incidents
-        if incidents.drill is not None and incidents.drill.id == begun.id:
-            incidents.drill = None
-        if incident := _incident_of(incidents, begun.id):
-            incident.status, incident.reason = Status.CLOSED, "Drill"
-            incidents.drilled_at.update(dict.fromkeys(incident.canary_ids, change.at))
-        change.note("drill.ended", drill=begun.id, canary=begun.canary.id)
+        for drill in [each for each in change.incidents.drills if each.id == begun.id and not each.is_over]:
+            _end(change, drill, "Drill" if is_in_time else LATE_DRILL)
+            incident = _incident_of(change.incidents, begun.id)
+            if incident and is_in_time:
+                change.incidents.drilled_at.update(dict.fromkeys(incident.canary_ids, change.at))
 
 
-def _choose(canaries: CanarySet, incidents: Incidents, canary_id: UUID | None) -> Canary:
-    if canary_id is not None:
-        canary = find_canary(canaries.canaries, canary_id)
-        if canary.kind in _KINDS:
-            return canary
-    found = [each for each in canaries.canaries if each.kind in _KINDS]
-    if canary_id is not None or not found:
+def _end(change: Change, drill: Drill, reason: str) -> None:
+    """Its requests still match. Otherwise those that are found later would be those of a stranger."""
+    drill.is_over = True
+    object_ids = {each.object_id for each in change.set.canaries}
+    drill.requests = {each: named for each, named in drill.requests.items() if named in object_ids}
+    kept = [each for each in change.incidents.drills if each.requests or not each.is_over]
+    change.incidents.drills = kept[-_MOST_ENDED:]
+    if incident := _incident_of(change.incidents, drill.id):
+        incident.status, incident.reason = Status.CLOSED, reason
+    change.note("drill.ended", drill=drill.id, canary=drill.canary_id)
+
+
+def _choose(canaries: CanarySet, incidents: Incidents, reference: str) -> Canary:
+    wanted = reference.removeprefix("name:").lower()
+    named = [
+        each
+        for each in canaries.canaries
+        if not wanted or wanted in (str(each.id), each.object_id, each.name.lower())
+    ]
+    if wanted and not named:
+        raise NotFound("No canary has this name or ID.")
+    found = [each for each in named if each.kind in _KINDS]
+    if wanted and not found:
+        raise Conflict("This canary cannot be drilled: only keys and ciphertexts can.")
+    if not found:
         raise Conflict("A drill needs a canary that is a key or a ciphertext. Plant one, then repeat this.")
     times = incidents.drilled_at
     return min(found, key=lambda each: (each.id in times, times.get(each.id, each.planted_at)))

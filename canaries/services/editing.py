@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from canaries.documents import Canary, Exemption, Level
 from canaries.notices import ASK, CANARY_CHANGED, queue_text
 from canaries.sealed.store import changing
-from canaries.services.planting import find_canary
+from canaries.services.planting import check_exemptions, find_canary
 
 
 def change_canary(
@@ -19,7 +19,9 @@ def change_canary(
     level: Level | UnsetType = UNSET,
     exemptions: tuple[Exemption, ...] | UnsetType = UNSET,
 ) -> Canary:
-    """Raises NotFound, DocumentsAltered."""
+    """Raises NotFound, Invalid, DocumentsAltered."""
+    if exemptions is not UNSET:
+        check_exemptions(exemptions)
     given = {"note": note, "level": level, "exemptions": exemptions}
     with changing(by) as change:
         canary = find_canary(change.set.canaries, canary_id)

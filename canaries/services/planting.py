@@ -3,18 +3,19 @@
 No entry of the log shows it. The journal has it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
 from django.db.models import Model
 
 from accounts.models import ServiceAccount, ServiceToken, User
+from audit.log.action_labels import is_known
 from canaries.documents import Canary, Exemption, Kind, Level
 from canaries.naming import suggest
 from canaries.notices import ASK, CANARY_REMOVED, queue_text
 from canaries.sealed.store import changing
-from kernel.errors import Conflict, NotFound
+from kernel.errors import Conflict, Invalid, NotFound
 from keys.models import Key
 
 _SAMPLE: Final = 2_000  # names from which suggestions are made
@@ -36,8 +37,9 @@ def plant_canary(
     level: Level = Level.ALERT,
     exemptions: tuple[Exemption, ...] = (),
 ) -> Canary:
-    """Adopt the object. ``by``: an officer's id, or ``HOST``. Raises NotFound, Conflict, DocumentsAltered."""
+    """Adopt the object. ``by``: an officer's id, or ``HOST``. Raises NotFound, Conflict, Invalid, DocumentsAltered."""
     name = _name_of(kind, object_id)
+    check_exemptions(exemptions)
     with changing(by) as change:
         if any(each.object_id == str(object_id) for each in change.set.canaries):
             raise Conflict("This object is a canary already.")
@@ -55,6 +57,20 @@ def plant_canary(
         change.set.canaries.append(canary)
         change.note("canary.planted", canary=canary)
     return canary
+
+
+def check_exemptions(exemptions: Sequence[Exemption]) -> None:
+    """Raises Invalid if one names no service token or no action: it would cover nothing."""
+    for place, exemption in enumerate(exemptions):
+        if not _is_token(exemption.token_id):
+            raise Invalid.of_field(
+                f"exemptions.{place}.token_id", "No service token has this ID. Enter its ID, not its name."
+            )
+        if not is_known(exemption.operation):
+            raise Invalid.of_field(
+                f"exemptions.{place}.operation",
+                "There is no such action. Enter an action of the audit log, such as crypto.message.encrypted.",
+            )
 
 
 def remove_canary(*, by: str, canary_id: UUID) -> None:
@@ -81,6 +97,15 @@ def suggest_names(kind: Kind) -> list[str]:
     model, column = TABLES[kind]
     names = model._default_manager.order_by("-created_at").values_list(column, flat=True)[:_SAMPLE]
     return suggest(list(names))
+
+
+def _is_token(token_id: str) -> bool:
+    """An ID in another form than that of the log would match no entry."""
+    try:
+        is_canonical = str(UUID(token_id)) == token_id
+    except ValueError:
+        return False
+    return is_canonical and bool(ServiceToken.objects.filter(pk=token_id, is_issued=False).exists())
 
 
 def _name_of(kind: Kind, object_id: UUID) -> str:

@@ -14,9 +14,9 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_803,
-    "audit": 21_122,
+    "audit": 21_127,
     "backups": 1_355,
-    "canaries": 4_764,
+    "canaries": 4_872,
     "ciphercanary": 3_407,
     "console": 4_003,
     "crypto_ops": 9_122,

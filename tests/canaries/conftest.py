@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from audit.actions import CHECKPOINT_KEY_PUBLISHED
@@ -21,6 +23,16 @@ def sealed(db):
 def key(developer):
     """A key of the developer."""
     return developer.api.post("/api/v1/keys", {"name": "payroll", "algorithm": "aes-256"}).json
+
+
+@pytest.fixture
+def token(developer):
+    """A service token of the developer."""
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    body = {"name": "deploy", "scopes": ["encrypt"], "expires_at": tomorrow}
+    created = developer.api.post("/api/v1/tokens", body)
+    assert created.status == 201, created.json
+    return created.json
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from canaries.services import drilling
 from canaries.services.channels import add_channel, send_test
 from canaries.services.planting import plant_canary
 from kernel.clock import database_now
-from kernel.errors import Conflict
+from kernel.errors import Conflict, NotFound
 from kernel.jobs.worker import run_periodic
 from tests.audit.forwarding.conftest import in_thread
 from tests.clocks import travel
@@ -88,27 +88,83 @@ def test_a_drill_that_is_not_found_in_time_fails(planted):
         CommandError, match=r"Not within 0\.2 seconds: the sequencer added .*; the watcher found"
     ):
         drill(seconds=0.2)
-    with pytest.raises(CommandError, match="Another drill"):
+    catch_up()
+    run_periodic("watch_log")
+    [incident] = read_incidents().incidents
+    assert (incident.is_drill, incident.status, incident.reason) == (
+        True,
+        Status.CLOSED,
+        "Drill: not in time",
+    )
+    assert read_incidents().drilled_at == {}
+    assert drilling.begin_drill().canary == planted
+
+
+@pytest.mark.parametrize("is_found", [True, False])
+def test_requests_found_after_the_end_of_a_drill_belong_to_it(planted, key, keys, watch, stranger, is_found):
+    other = plant_canary(by=HOST, kind="key", object_id=keys[3], note="")
+
+    def request(begun, object_id):
+        [mine] = [each for each, named in begun.requests.items() if named == object_id]
+        stranger.api.get(f"/api/v1/keys/{object_id}", X_Request_ID=mine)
+        log_rows()
+
+    with changing(HOST) as change:
+        change.incidents.crowds[planted.id] = [key["id"], keys[3]]
+    first = drilling.begin_drill(key["name"])
+    request(first, keys[3])
+    if is_found:
+        watch()
+    drilling.end_drill(first, is_in_time=False)
+    second = drilling.begin_drill(key["name"])
+    request(first, key["id"])
+    watch()
+    [incident] = read_incidents().incidents
+    assert (incident.canary_ids, incident.touches) == ([other.id, planted.id], 2)
+    assert (incident.status, incident.reason) == (Status.CLOSED, "Drill: not in time")
+    drilling.end_drill(second, is_in_time=True)
+    assert [each.id for each in read_incidents().drills] == [second.id]
+
+
+def test_a_drill_that_is_interrupted_ends(planted, monkeypatch):
+    def interrupt(_seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
         drill()
+    assert [each.is_over for each in read_incidents().drills] == [True]
+
+
+def test_a_canary_is_drilled_by_its_id_or_the_name_or_id_of_its_key(planted, key, developer):
+    plant_canary(by=HOST, kind=Kind.USER, object_id=developer.user.id, note="")
+    for reference in (str(planted.id), key["id"], "Payroll", "name:payroll"):
+        begun = drilling.begin_drill(reference)
+        assert begun.canary == planted
+        drilling.end_drill(begun, is_in_time=False)
+    with pytest.raises(NotFound):
+        drilling.begin_drill("invoices")
+    with pytest.raises(Conflict, match="only keys and ciphertexts"):
+        drilling.begin_drill(developer.user.username)
 
 
 def test_a_drill_needs_a_key(sealed, developer):
-    person = plant_canary(by=HOST, kind=Kind.USER, object_id=developer.user.id, note="")
-    for canary_id in (None, person.id):
-        with pytest.raises(Conflict, match="key or a ciphertext"):
-            drilling.begin_drill(canary_id)
+    plant_canary(by=HOST, kind=Kind.USER, object_id=developer.user.id, note="")
+    with pytest.raises(Conflict, match="key or a ciphertext"):
+        drilling.begin_drill()
 
 
 def test_a_drill_without_an_end_is_replaced_after_ten_minutes(planted):
     first = drilling.begin_drill()
+    with pytest.raises(Conflict, match="Another drill runs"):
+        drilling.begin_drill()
     with travel(database_now() + timedelta(minutes=10, seconds=1)):
         second = drilling.begin_drill()
-        drilling.end_drill(first)
-        assert read_incidents().drill.id == second.id
-        drilling.end_drill(second)
-    assert read_incidents().drill is None
+        drilling.end_drill(first, is_in_time=True)
+        assert [each.id for each in read_incidents().drills if not each.is_over] == [second.id]
+        drilling.end_drill(second, is_in_time=True)
     words = [record.word for each in journal.read() for record in each.page.records]
-    assert [word for word in words if word.startswith("drill")] == ["drill.begun"] * 2 + ["drill.ended"] * 2
+    assert [word for word in words if word.startswith("drill")] == ["drill.begun", "drill.ended"] * 2
 
 
 def test_a_stage_is_reached_when_it_is(planted, key, receiver, mail_server, stranger, watch):
@@ -147,7 +203,7 @@ def test_a_request_with_the_id_of_a_drill_counts_once_and_for_its_key_only(
     planted, key, keys, watch, stranger
 ):
     other = plant_canary(by=HOST, kind="key", object_id=keys[3], note="")
-    begun = drilling.begin_drill(planted.id)
+    begun = drilling.begin_drill(str(planted.id))
     [mine] = [each for each, object_id in begun.requests.items() if object_id == key["id"]]
     for method, object_id in (("GET", keys[3]), ("GET", key["id"]), ("DELETE", key["id"])):
         stranger.api.send(method, f"/api/v1/keys/{object_id}", None, X_Request_ID=mine)
@@ -164,7 +220,7 @@ def test_drills_take_turns_and_those_of_a_canary_name_the_same_ten_keys(planted,
         begun = drilling.begin_drill()
         with changing() as change:
             change.incidents.drilled_at[begun.canary.id] = change.at
-        drilling.end_drill(begun)
+        drilling.end_drill(begun, is_in_time=True)
         drilled.append(begun.canary.id)
         crowds.append(sorted(begun.requests.values()))
     assert drilled == [planted.id, other.id] * 2

@@ -30,8 +30,8 @@ def plant(officer, key):
     return new
 
 
-def test_plant_change_and_remove_a_canary(officer, key, plant):
-    expected = {"token_id": str(uuid4()), "operation": "crypto.message.encrypted", "client_ip": "10.0.0.7"}
+def test_plant_change_and_remove_a_canary(officer, key, token, plant):
+    expected = {"token_id": token["id"], "operation": "crypto.message.encrypted", "client_ip": "10.0.0.7"}
     planted = plant(exemptions=[expected])
     assert planted.status == 201, planted.json
     canary = planted.json
@@ -46,6 +46,8 @@ def test_plant_change_and_remove_a_canary(officer, key, plant):
     changed = officer.api.patch(url, {"level": "quarantine", "note": "the CI"}).json
     assert (changed["level"], changed["note"]) == ("quarantine", "the CI")
     assert changed["exemptions"] == canary["exemptions"]
+    refused = officer.api.patch(url, {"exemptions": [expected, expected | {"operation": "crypto.encrypt"}]})
+    assert list(refused.json["errors"]) == ["exemptions.1.operation"]
     assert officer.api.get(url).json == changed
     assert officer.api.get(HERE).json["results"] == [changed]
     assert officer.api.delete(url).status == 204

@@ -367,12 +367,16 @@ def run(*arguments):
 
 
 def test_the_command_appoints_confirms_lists_and_removes(other, admin, watch):
-    assert run("Olga") == "olga is an officer\n"
+    next_sign_in = "They see Canaries after their next sign-in with a code from their authenticator."
+    check = "Check that all of this is theirs. Passkeys: {}. Open sessions: {}."
+    assert run("Olga").splitlines() == [f"olga is an officer. {next_sign_in}", check.format(0, 2)]
     assert run("--list") == "olga  active\n"
     editing.sign_out_everywhere(principal=admin.principal, user_id=other.id)
     watch()
     assert run("--list") == "olga  suspended\n"
-    assert run("olga") == "The office of olga is effective\n"
+    make_passkey(other)
+    effective = f"The office of olga is effective. {next_sign_in}"
+    assert run("olga").splitlines() == [effective, check.format(1, 0)]
     assert run("olga", "--remove") == "olga is no officer any more\n"
     assert run("--list") == ""
 

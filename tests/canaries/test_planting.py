@@ -1,4 +1,4 @@
-import re
+from uuid import UUID
 
 import pytest
 from django.core.management import call_command
@@ -13,8 +13,8 @@ ID = "2f1e8f6e-0f5e-4c53-9d07-6d3f6cf0a1b2"
 
 
 @pytest.mark.usefixtures("sealed")
-def test_the_command_plants_what_exists_and_says_where_to_put_it(key, capsys):
-    expected = f"{ID},crypto.message.encrypted,10,192.0.2.7"
+def test_the_command_plants_what_exists_and_says_where_to_put_it(key, token, capsys):
+    expected = f"{token['id'].upper()},crypto.message.encrypted,10,192.0.2.7"
     call_command(
         "plant_canary",
         "ciphertext",
@@ -33,16 +33,49 @@ def test_the_command_plants_what_exists_and_says_where_to_put_it(key, capsys):
     assert (canary.level, canary.planted_by) == (Level.QUARANTINE, HOST)
     [exemption] = canary.exemptions
     assert exemption == Exemption(
-        token_id=ID, operation="crypto.message.encrypted", client_ip="192.0.2.7", per_hour=10
+        token_id=token["id"], operation="crypto.message.encrypted", client_ip="192.0.2.7", per_hour=10
     )
-    assert re.search(f"payroll is a canary, ID {canary.id}. Encrypt a text", capsys.readouterr().out)
+    text = capsys.readouterr().out
+    assert text.startswith(f"payroll is a canary, ID {canary.id}. Encrypt a text")
+    assert text.endswith("The expected use is no touch.\n")
+
+
+@pytest.mark.usefixtures("sealed")
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--expect=deploy,crypto.message.encrypted,1", "token_id: .* ID, not its name"),
+        (f"--expect={ID},crypto.message.encrypted,1", "token_id: No service token has this ID"),
+        ("--expect={hex},crypto.message.encrypted,1", "token_id: No service token has this ID"),
+        ("--expect={token},crypto.encrypt,1", "operation: There is no such action"),
+        ("--expect={token},crypto.message.encrypted,0", "a number"),
+        ("--expect={token},crypto.message.encrypted,1,here", "one address"),
+        ("--note= ", "printable characters"),
+    ],
+)
+def test_options_that_cover_nothing_are_refused(option, message, key, token):
+    arguments = [
+        "key",
+        "payroll",
+        "--note=the wiki",
+        option.format(token=token["id"], hex=UUID(token["id"]).hex),
+    ]
+    with pytest.raises(CommandError, match=message):
+        call_command("plant_canary", *arguments)
+    assert read_set().canaries == []
+
+
+@pytest.mark.usefixtures("sealed")
+def test_a_canary_needs_a_note(key):
+    with pytest.raises(CommandError, match="required: --note"):
+        call_command("plant_canary", "key", "payroll")
 
 
 @pytest.mark.usefixtures("sealed")
 @pytest.mark.parametrize(("kind", "name"), [("key", "orders"), ("service_token", "payroll"), ("user", ID)])
 def test_an_object_that_does_not_exist_is_refused(kind, name, key):
     with pytest.raises(CommandError, match="the object first"):
-        call_command("plant_canary", kind, name)
+        call_command("plant_canary", kind, name, "--note=the wiki")
     assert read_set().canaries == []
 
 

@@ -1,6 +1,6 @@
 """Responses to a touch: an incident, a notice, the end of the credential."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -20,16 +20,6 @@ from tests.personas import PASSWORD, ApiClient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TEXT = {"algorithm": "aes-256-gcm", "data": "aGk="}
-
-
-@pytest.fixture
-def token(developer):
-    """A service token of the developer."""
-    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    body = {"name": "deploy", "scopes": ["encrypt"], "expires_at": tomorrow}
-    created = developer.api.post("/api/v1/tokens", body)
-    assert created.status == 201, created.json
-    return created.json
 
 
 @pytest.fixture

@@ -3,14 +3,16 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from accounts.commands import SystemCommand
+from accounts.models import Passkey, User
+from accounts.sessions.services.own_sessions import count_sessions
 from accounts.users.services.editing import find_user
 from canaries.documents import HOST, Office
 from canaries.services import offices
 from kernel.clock import database_now
-from kernel.commands import ServiceCommand
 
 
-class Command(ServiceCommand):
+class Command(SystemCommand):
     help = "Appoint an officer, who sees canaries. Also confirm a new or suspended office, remove one, or list all."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -31,10 +33,21 @@ class Command(ServiceCommand):
             self.stdout.write(f"{user.username} is no officer any more")
         elif any(office.user_id == user.id for office in offices.list_offices()):
             offices.confirm_office(by=HOST, user_id=user.id)
-            self.stdout.write(f"The office of {user.username} is effective")
+            self._write_appointed(f"The office of {user.username} is effective.", user)
         else:
             offices.appoint_officer(by=HOST, user_id=user.id)
-            self.stdout.write(f"{user.username} is an officer")
+            self._write_appointed(f"{user.username} is an officer.", user)
+
+    def _write_appointed(self, what: str, user: User) -> None:
+        self.stdout.write(
+            f"{what} They see Canaries after their next sign-in with a code from their authenticator."
+        )
+        # A thief with the password may have added them while the user had no authenticator.
+        passkeys = Passkey.objects.filter(user=user).count()
+        sessions = count_sessions(principal=self.principal, user=user)
+        self.stdout.write(
+            f"Check that all of this is theirs. Passkeys: {passkeys}. Open sessions: {sessions}."
+        )
 
     def _list(self) -> None:
         now = database_now()

@@ -22,12 +22,28 @@ class Command(SystemCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--canary", type=UUID, metavar="ID", help="default: the one not drilled for longest"
+            "--canary",
+            default="",
+            metavar="NAME",
+            help="name or ID of a key, or ID of a canary; default: the one not drilled for longest",
         )
         parser.add_argument("--seconds", type=float, default=60.0, help="the deadline (default: 60)")
 
-    def handle(self, *_args: Any, canary: UUID | None, seconds: float, **_options: Any) -> None:
-        begun, began = drilling.begin_drill(canary), time.monotonic()
+    def handle(self, *_args: Any, canary: str, seconds: float, **_options: Any) -> None:
+        begun, missing = drilling.begin_drill(canary), ["every stage"]
+        try:
+            missing = self._drill(begun, seconds)
+        finally:  # also after Ctrl-C
+            drilling.end_drill(begun, is_in_time=not missing)
+        if missing:
+            late = "; ".join(missing)
+            raise self.failure(f"Not within {seconds:g} seconds: {late}. Check the worker and its log.")
+        if not begun.channels:
+            self.stdout.write("There are no channels: officers see the incident in the console only.")
+
+    def _drill(self, begun: BegunDrill, seconds: float) -> list[str]:
+        """The stages that were not reached in time."""
+        began = time.monotonic()
         _send_requests(begun.requests)
         self._write(began, f"the request for {begun.canary.name} was refused")
         missing = _stages_after_refusal(begun)
@@ -37,12 +53,7 @@ class Command(SystemCommand):
             for text in [text for text, is_reached in missing if is_reached(stages)]:
                 self._write(began, text)
             missing = [(text, is_reached) for text, is_reached in missing if not is_reached(stages)]
-        if missing:
-            late = "; ".join(text for text, _ in missing)
-            raise self.failure(f"Not within {seconds:g} seconds: {late}. Check the worker and its log.")
-        drilling.end_drill(begun)
-        if not begun.channels:
-            self.stdout.write("There are no channels: officers see the incident in the console only.")
+        return [text for text, _ in missing]
 
     def _write(self, began: float, text: str) -> None:
         self.stdout.write(f"{time.monotonic() - began:6.2f} s  {text}")
