@@ -15,12 +15,12 @@ from canaries.documents import HOST
 from canaries.services.finding import find_object
 from canaries.services.offices import appoint_officer
 from canaries.services.planting import plant_canary
+from crypto_ops.actions import MESSAGE_DECRYPTED
 from demo.data import ADMIN, OFFICER, PLANTED, PLANTED_CIPHERTEXT, PLANTED_TOKEN, STRANGER, TOKEN_HOLDER
 from demo.schedule import Step
 from demo.users import DemoUsers, origin_of
 from demo.uses import KeyUses
 from kernel.clock import database_now
-from keys.actions import KEY_LISTED
 
 _TOKEN_LIFETIME = timedelta(days=366)
 
@@ -49,9 +49,9 @@ class DemoCanaries:
             plant_canary(by=HOST, kind=decoy.kind, object_id=object_id, note=decoy.note, level=decoy.level)
 
     def intrude(self, _step: Step) -> None:
-        """A stranger lists keys with the planted token, and tries to decrypt the planted ciphertext."""
+        """A stranger tries to decrypt the planted ciphertext with the planted token."""
         intruder = authenticate_bearer(self._token, origin_of(STRANGER))
-        record_use(intruder, KEY_LISTED)
+        record_use(intruder, MESSAGE_DECRYPTED)
         self._uses.decrypt_as(intruder, PLANTED_CIPHERTEXT)
 
 

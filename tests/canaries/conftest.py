@@ -9,8 +9,10 @@ from canaries.sealed.store import anchor_due
 from canaries.services.planting import plant_canary
 from canaries.watching.watching import watch_log
 from tests.audit.sequencing.log import recreate_checkpoint_keys
+from tests.canaries.officers import make_officer, with_factor
 from tests.log_entries import log_rows
 from tests.notifications.conftest import configure, mail_server, receiver, tls  # noqa: F401 - fixtures
+from tests.personas import make_persona
 
 
 @pytest.fixture
@@ -61,3 +63,19 @@ def published(root_of_trust, settings):
         recreate_checkpoint_keys()
     yield
     (settings.CC_HOME / HEAD_FILE).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def first(sealed):
+    return make_officer("mira")[0].user
+
+
+@pytest.fixture
+def second(sealed):
+    return make_officer("nils")[0].user
+
+
+@pytest.fixture
+def other(sealed):
+    """A user who can be an officer."""
+    return with_factor(make_persona("olga", "operator"))[0].user
