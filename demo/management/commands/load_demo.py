@@ -5,8 +5,9 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from accounts.commands import SystemCommand
+from canaries.documents import Kind
 from demo.canaries import DemoCanaries
-from demo.data import OFFICER, PEOPLE
+from demo.data import OFFICER, PEOPLE, PLANTED
 from demo.instance import INCOMPLETE
 from demo.services import Demo, LoadedDay
 from demo.users import DemoUsers
@@ -48,7 +49,10 @@ class Command(SystemCommand):
             shown = "as given" if password_from_stdin else users.passwords[username]
             self.stdout.write(f"{username:<13} {role:<10} {shown}")
         self._show_factor(demo.canaries)
-        self.stdout.write("The demo is loaded. Sign in as one of these users.")
+        planted = next(decoy.name for decoy in PLANTED if decoy.kind is Kind.USER)
+        self.stdout.write(
+            f"The demo is loaded. Sign in as one of these users. {planted} is a canary: a sign-in disables it."
+        )
 
     def _show_factor(self, canaries: DemoCanaries) -> None:
         self.stdout.write(
