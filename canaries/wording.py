@@ -101,6 +101,6 @@ PLANTINGS: Final[Mapping[Kind, _Planting]] = {
 
 
 def credential_words(incident: Incident) -> tuple[str, str]:
-    """What the credential is, and its ID or ""."""
+    """The kind of the credential, and its ID or ""."""
     kind, _, value = incident.credential.partition(":")
     return _CREDENTIALS[kind], value if kind in ("token", "user", "service_account") else ""

@@ -63,7 +63,8 @@ def _altered_text(altered: str) -> str:
 
 
 def _deliver(channel: Channel, notice: Notice) -> None:
-    for attempt in range(1, MOST_FAILURES + 1):
+    for failures in range(MOST_FAILURES):
+        if failures:
+            time.sleep(pause_after(failures).total_seconds())
         if not send(channel, notice):
             return
-        time.sleep(pause_after(attempt).total_seconds())

@@ -25,7 +25,7 @@ from canaries.documents import HOST, CanarySet, Incidents, Page, Record, active_
 from canaries.errors import DocumentsAltered
 from canaries.models import LogPosition, SealedDocument
 from canaries.sealed import journal
-from canaries.sealed.consistency import check_position, read_consistent, read_documents
+from canaries.sealed.consistency import Consistent, check_position, read_consistent, read_documents
 from canaries.sealed.sealing import open_document, seal_document
 from kernel.clock import database_now
 from kernel.crypto.errors import UnwrapFailed
@@ -139,12 +139,12 @@ def changing(by: str = "") -> Iterator[Change]:
             record(event, _ACTOR, at=change.at)
 
 
-def anchor_due() -> None:
+def anchor_due(state: Consistent | None = None) -> None:
     """Seal everything again, and anchor the journal, unless this happened within the last hour.
 
-    Raises DocumentsAltered and IntegrityFailed.
+    ``state``: as it was just read. Raises DocumentsAltered and IntegrityFailed.
     """
-    found = read_consistent().documents
+    found = (state or read_consistent()).documents
     if not found or _is_due(_opened(found, _INCIDENTS, Incidents), database_now()):
         with changing():
             pass

@@ -44,27 +44,27 @@ def watch_log() -> None:
     """
     try:
         with alarm_if_altered():
-            _require_progress()
-            anchor_due()
+            _anchor()
             while _watch_next():
                 quarantine_due()  # a long backlog must not delay it
             quarantine_due()
             _announce_due()
+            _remember_channels()
     except Exception as error:
         last_notice.failed(error)
         raise
-    last_notice.worked(read_set().channels)
 
 
 @bounded()
-def _require_progress() -> None:
-    """The journal only grows while this process runs. Raises DocumentsAltered."""
-    known, last = _matching.current.newest_page, read_consistent().last
-    newest = last.page.number if last else 0
+def _anchor() -> None:
+    """Anchor the journal if that is due. While this process runs, it only grows. Raises DocumentsAltered."""
+    known, state = _matching.current.newest_page, read_consistent()
+    newest = state.last.page.number if state.last else 0
     # A failover may have lost pages: the next turn continues. But it loses no whole journal.
     _matching.current.newest_page = newest or known
     if newest < known:
         raise DocumentsAltered(f"the journal was put back from page {known} to {newest}")
+    anchor_due(state)
 
 
 @bounded()
@@ -90,6 +90,11 @@ def _announce_due() -> None:
     if incidents.due(read_incidents(), database_now()):
         with changing() as change:
             _announce(change)
+
+
+@bounded()
+def _remember_channels() -> None:
+    last_notice.worked(read_set().channels)
 
 
 class _Matching:

@@ -16,7 +16,7 @@ CEILINGS = {
     "accounts": 9_803,
     "audit": 21_127,
     "backups": 1_355,
-    "canaries": 4_872,
+    "canaries": 4_878,
     "ciphercanary": 3_407,
     "console": 4_003,
     "crypto_ops": 9_122,

@@ -122,7 +122,7 @@ def test_an_acknowledged_incident_needs_no_acknowledgement():
         (Kind.KEY, "user:1", "End all sessions of the user, and reset their password and second factor."),
     ],
 )
-def test_a_canary_that_was_used_itself_is_needed_by_nobody(kind, credential, step):
+def test_the_step_for_a_planted_credential_ends_it(kind, credential, step):
     incident = incident_of([canary(1)], credential=credential, holder="1")
     incident.status = Status.CONFIRMED
     assert next(next_steps(incident, [canary(1, kind=kind)])) == step
