@@ -3,6 +3,8 @@
 import pytest
 
 from canaries.sealed.store import read_incidents
+from canaries.watching import watching
+from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,3 +38,20 @@ def test_other_keys_are_none(planted, developer, touches):
     other = developer.api.post("/api/v1/keys", {"name": "orders", "algorithm": "aes-256"}).json
     developer.api.post("/api/v1/encrypt", {"key_id": other["id"], **TEXT})
     assert touches() == []
+
+
+def test_a_worker_that_was_slower_notes_nothing(planted, key, developer, monkeypatch):
+    """Another one has noted the same rows since they were read."""
+    developer.api.post("/api/v1/encrypt", {"key_id": key["id"], **TEXT})
+    log_rows()
+    read = watching.rows_after
+
+    def read_slowly(last_id):
+        rows = read(last_id)
+        monkeypatch.setattr(watching, "rows_after", read)
+        watching.watch_log()
+        return rows
+
+    monkeypatch.setattr(watching, "rows_after", read_slowly)
+    watching.watch_log()
+    assert [each.touches for each in read_incidents().incidents] == [1]
