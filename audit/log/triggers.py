@@ -1,12 +1,11 @@
 """Triggers that make the log tables append-only, and the function that writes a bundle.
 
 They stop mistakes and the application's own bugs. An owner of the database can drop them, so the verifier never
-relies on them. It reports missing and changed triggers. Django rebuilds a SQLite table when a later migration alters
+relies on them. It reports missing and changed triggers (``audit.verification.database.schema``). Django rebuilds a SQLite table when a later migration alters
 it, and its triggers are lost: such a migration must install them again.
 """
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
@@ -27,7 +26,7 @@ _REFUSE = """
 BEGIN
     RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
 END """
-POSTGRESQL_FUNCTION = f"""
+_POSTGRESQL_FUNCTION = f"""
 CREATE OR REPLACE FUNCTION refuse_change_of_log() RETURNS trigger LANGUAGE plpgsql AS $${_REFUSE}$$
 """
 # The archive removes successful operations of a segment. A row of ``audit_removals``, which no other session sees, permits it.
@@ -86,41 +85,10 @@ BEGIN
             write_bundle.mac);
     RETURN (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 END """  # noqa: S608 - constants
-WRITE_BUNDLE_FUNCTION = f"""
+_WRITE_BUNDLE_FUNCTION = f"""
 CREATE FUNCTION write_bundle(epoch bigint, at timestamptz, until timestamptz, writer uuid, first bigint, entries integer,
     body bytea, mac text) RETURNS bigint LANGUAGE plpgsql AS $${WRITE_BUNDLE}$$
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """A trigger as the migrations create it. ``source`` is the body of its function, empty for SQLite."""
-
-    name: str
-    table: str
-    definition: str
-    source: str = ""
-
-
-def expected(vendor: str) -> list[Trigger]:
-    """Every trigger of the log."""
-    deletable = _DELETABLE | {"audit_logs"}
-    if vendor == "postgresql":
-        refusing = [
-            Trigger(f"{table}_append_only", table, _postgresql_trigger(table, deletable), _REFUSE)
-            for table in _UNIQUE_COLUMNS
-        ]
-        return [
-            *refusing,
-            Trigger("audit_logs_removal", "audit_logs", _POSTGRESQL_REMOVAL[1], _REFUSE_REMOVAL),
-        ]
-    refusing = [
-        Trigger(f"{table}_no_{refused[0]}", table, _sqlite_trigger(table, *refused))
-        for table in _UNIQUE_COLUMNS
-        for refused in _refused_by_sqlite(table, deletable)
-    ]
-    own = [Trigger("audit_logs_no_DELETE", "audit_logs", _sqlite_trigger("audit_logs", *_SQLITE_REMOVAL))]
-    return [*refusing, *own, Trigger("audit_logs_ids", "audit_logs", _SQLITE_IDS)]
 
 
 def install(schema_editor: BaseDatabaseSchemaEditor, *tables: str) -> None:
@@ -170,7 +138,7 @@ def refuse_removal(schema_editor: BaseDatabaseSchemaEditor) -> None:
 def create_write_bundle(schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Create the function that writes a bundle, on PostgreSQL."""
     if schema_editor.connection.vendor == "postgresql":
-        _execute(schema_editor, [WRITE_BUNDLE_FUNCTION])
+        _execute(schema_editor, [_WRITE_BUNDLE_FUNCTION])
 
 
 def _execute(schema_editor: BaseDatabaseSchemaEditor, statements: Iterable[str]) -> None:
@@ -180,7 +148,7 @@ def _execute(schema_editor: BaseDatabaseSchemaEditor, statements: Iterable[str])
 
 def _statements(vendor: str, tables: tuple[str, ...]) -> list[str]:
     if vendor == "postgresql":
-        return [POSTGRESQL_FUNCTION, *(_postgresql_trigger(table) for table in tables)]
+        return [_POSTGRESQL_FUNCTION, *(_postgresql_trigger(table) for table in tables)]
     return [_sqlite_trigger(table, *refused) for table in tables for refused in _refused_by_sqlite(table)]
 
 

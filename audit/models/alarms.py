@@ -9,7 +9,7 @@ from django.db import connection, models
 from django.db.models import Q
 
 from audit.log.raw_rows import Octets, any_text, presentable, spelled_columns, timestamp_of, uuid_of
-from audit.sequencing.alarms import LABELS
+from audit.sequencing.alarms import LABELS, AlarmKind, missing_entries
 from kernel.labels import MAX_REASON
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
@@ -135,6 +135,13 @@ class AuditAlarm(MacProtectedRow):
     @property
     def label(self) -> str:
         return LABELS.get(self.kind, self.kind)
+
+    @property
+    def loss(self) -> str:
+        """The missing entries that a resolution accepts, in words; "" for an alarm of another kind."""
+        if self.kind != AlarmKind.SEQUENCE_GAP or not (self.expected.isdecimal() and self.found.isdecimal()):
+            return ""
+        return missing_entries(self.writer, int(self.found), int(self.expected))
 
     @property
     def status(self) -> str:

@@ -31,6 +31,9 @@ class AlarmKind(StrEnum):
         "integrity_failed"  # the tree or a key was altered, so sequencing or signing has stopped
     )
     CHECKPOINT_INCONSISTENT = "checkpoint_inconsistent"  # the tree contradicts a signed checkpoint, or itself
+    SCHEMA_ALTERED = (
+        "schema_altered"  # a table, index, trigger, policy or other object is not that of the migrations
+    )
     VERIFICATION_FAILED = "verification_failed"  # a verification of the whole log has findings
     LOG_TARGET_STOPPED = "log_target_stopped"  # the log is not the one that a log target has got
     JOURNAL_ALTERED = "journal_altered"  # a page, a sealed document or the position was altered or removed
@@ -45,6 +48,7 @@ LABELS: Mapping[str, str] = {
     AlarmKind.ENTRY_ALTERED: "Entry altered",
     AlarmKind.INTEGRITY_FAILED: "Tree or checkpoint key altered",
     AlarmKind.CHECKPOINT_INCONSISTENT: "Tree contradicts a checkpoint",
+    AlarmKind.SCHEMA_ALTERED: "Database schema altered",
     AlarmKind.VERIFICATION_FAILED: "Full verification failed",
     AlarmKind.LOG_TARGET_STOPPED: "Log target stopped",
     AlarmKind.JOURNAL_ALTERED: "Sealed journal altered",
@@ -61,7 +65,7 @@ class Alarm:
 
     ``expected`` and ``found`` are sequence numbers of ``writer``, or text with digests and sizes. ``count`` is the
     number of alarms that a ``MORE`` summarizes. ``is_of_alarm`` marks an alarm about the log entry of another alarm.
-    Neither is part of the identity: two alarms with otherwise equal values are the same alarm. ``identity`` replaces
+    Neither is part of the identity, nor is the ``log_id`` of missing entries: two alarms with otherwise equal values are the same alarm. ``identity`` replaces
     ``found`` in the identity, if ``found`` can change while the evidence stays the same.
     """
 
@@ -85,7 +89,9 @@ class Alarm:
         """SHA-256 (hex) of the alarm's values: its identity."""
         found = self.identity or self.found
         texts = (clean_text(str(value), VALUE_LIMIT) for value in (self.expected, found))
-        return hashlib.sha256(encode_fields((self.kind, self.log_id, self.writer, *texts))).hexdigest()
+        # The same numbers can be missing at a heartbeat and at the next entry of their writer.
+        log_id = None if self.kind == AlarmKind.SEQUENCE_GAP else self.log_id
+        return hashlib.sha256(encode_fields((self.kind, log_id, self.writer, *texts))).hexdigest()
 
     @property
     def event(self) -> Event:
@@ -109,6 +115,12 @@ class Alarm:
     def _log_id(self) -> int | str | None:
         """Text if it exceeds the largest integer of an entry."""
         return str(self.log_id) if self.log_id is not None and self.log_id > MAX_INTEGER else self.log_id
+
+
+def missing_entries(writer: object, found: int, expected: int) -> str:
+    """The numbers of a writer after ``found``, up to ``expected``, in words."""
+    numbers = f"entry {expected}" if expected == found + 1 else f"entries {found + 1} to {expected}"
+    return f"{numbers} of writer {writer} {'is' if expected == found + 1 else 'are'} missing"
 
 
 def summary_of(alarms: list[Alarm]) -> Alarm:

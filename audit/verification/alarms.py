@@ -31,9 +31,9 @@ class Alarms:
                 yield Finding.at(FindingKind.ALARM, text, row.index, row.log_id)
 
     def _finding_of(self, row: Seen) -> str:
-        name = f"{row.values[_ACTION]} {row.values[_CODE]}".rstrip()
         if row.values[_ACTION] != actions.LOG_ALARMED:
-            return f"an older database was accepted: {name}"
+            return ""  # an operator has accepted an older database, with a reason
+        name = f"{row.values[_ACTION]} {row.values[_CODE]}"
         is_open = self._is_open.get(str(row.values[_EVENT]))
         if is_open is None:
             return f"the alarm is missing from audit_alarms: {name}"

@@ -11,14 +11,18 @@ from audit.sequencing.bundles.taking import NAMES, Taken
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.inspection import inspect_waiting
 from audit.verification.leaves import RowCheck, Seen
+from audit.verification.losses import Losses
 from kernel.crypto.errors import MacMismatch
 
 
 class Bundles:
-    """``waiting`` is the number of entries in good bundles. ``checks`` get each of these entries."""
+    """``waiting`` is the number of entries in good bundles. ``checks`` get each of these entries. ``losses`` are those of the
+    rows.
+    """
 
-    def __init__(self, checks: Sequence[RowCheck]) -> None:
+    def __init__(self, checks: Sequence[RowCheck], losses: Losses) -> None:
         self.waiting = 0
+        self._losses = losses
         self._checks = checks
 
     def check(self) -> Iterator[Finding]:
@@ -51,9 +55,9 @@ class Bundles:
                 )
                 yield Finding(FindingKind.BUNDLE, text)
         for writer, wseq in missing_numbers([Place(bundle, body, 0) for _, bundle, body in good]):
-            yield Finding(
-                FindingKind.SEQUENCE_GAP, f"the entry {wseq} of writer {writer} is missing before a bundle"
-            )
+            if not self._losses.decision_about(writer, wseq, wseq):
+                text = f"the entry {wseq} of writer {writer} is missing before a bundle"
+                yield Finding(FindingKind.SEQUENCE_GAP, text)
 
     def _check_entries(self, bundle: Bundle, body: Body) -> Iterator[Finding]:
         self.waiting += bundle.entries

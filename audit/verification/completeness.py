@@ -9,6 +9,7 @@ from audit.log.row_numbers import MORE, last_of, rows_up_to
 from audit.models import AuditBundle, AuditLog
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.leaves import Seen, read_eras
+from audit.verification.losses import Gap
 
 _LOOKED_UP_AT_ONCE = 500
 
@@ -34,32 +35,45 @@ def check_leaves() -> Iterator[Finding]:
         yield Finding(FindingKind.LEAF_SURPLUS, f"the row has {leaves} leaves", first, last, log_id)
 
 
-def check_sequences(has_removed: Callable[[str, int, int], bool]) -> Iterator[Finding]:
+def check_sequences(has_removed: Callable[[str, int, int], bool]) -> Iterator[Finding | Gap]:
     """Check that each writer's numbers are 1, 2, 3 …, except those that ``has_removed`` (writer, first, last)."""
     writer_name = spelled(AuditLog, ["writer"], "g")
     statement = _GAPS.format(writer=writer_name, more=MORE, places=read_eras().places())
     for log_id, writer, wseq, before, more, here, there in rows_of(statement):
         prior = last_of(before, more)
-        if isinstance(wseq, int) and prior < wseq - 1 and has_removed(writer, prior + 1, wseq - 1):
-            continue
-        text = f"after {prior} of writer {writer} comes {wseq}"
-        first = None if here is None else min(here, 0 if there is None else there + more + 1)
-        yield Finding(FindingKind.SEQUENCE_GAP, text, first, here, log_id)
+        begin = None if here is None else min(here, 0 if there is None else there + more + 1)
+        if not (isinstance(wseq, int) and prior < wseq - 1):
+            text = f"after {prior} of writer {writer} comes {wseq}"
+            yield Finding(FindingKind.SEQUENCE_GAP, text, begin, here, log_id)
+        elif not has_removed(writer, prior + 1, wseq - 1):
+            yield Gap(writer, prior + 1, wseq - 1, begin, here, log_id)
 
 
-def check_heartbeats(seen: Sequence[Seen]) -> Iterator[Finding]:
-    """Check that all rows that a heartbeat reports are stored."""
-    reported = [
-        (writer, wseq, row)
-        for row in seen
-        if row.inspection.is_authentic
-        for writer, wseq in row.inspection.tails
-    ]
-    for some in batched(reported, _LOOKED_UP_AT_ONCE):
-        last = _last_numbers({writer for writer, _, _ in some})
-        for writer, wseq, row in some:
-            if not wseq <= last.get(writer, 0):
-                yield _missing_tail(writer, wseq, row)
+class Heartbeats:
+    """Checks that all rows that a heartbeat reports are stored."""
+
+    def __init__(self) -> None:
+        self._missing: list[Gap] = []
+
+    def check(self, seen: Sequence[Seen]) -> Iterator[Finding]:
+        """The findings are those of ``finish``, because a later entry can accept them."""
+        reported = [
+            (writer, wseq, row)
+            for row in seen
+            if row.inspection.is_authentic
+            for writer, wseq in row.inspection.tails
+        ]
+        for some in batched(reported, _LOOKED_UP_AT_ONCE):
+            last = _last_numbers({writer for writer, _, _ in some})
+            self._missing += [
+                _missing_tail(writer, last.get(writer, 0), wseq, row)
+                for writer, wseq, row in some
+                if not wseq <= last.get(writer, 0)
+            ]
+        yield from ()
+
+    def finish(self) -> Iterator[Gap]:
+        yield from self._missing
 
 
 def _last_numbers(writers: set[str]) -> dict[str, int]:
@@ -77,15 +91,13 @@ def _last_numbers(writers: set[str]) -> dict[str, int]:
     }
 
 
-def _missing_tail(writer: str, wseq: int, row: Seen) -> Finding:
+def _missing_tail(writer: str, last: int, wseq: int, row: Seen) -> Gap:
     [newest] = rows_up_to([(writer, None)])
     statement = f"SELECT idx FROM {read_eras().places()} places WHERE log_id = %s"  # noqa: S608 - constants
     [index] = next(rows_of(statement, [newest.id]), [None]) if newest else [None]
-    last = newest.last if newest else 0
-    text = f"a heartbeat reports {wseq} rows of writer {writer}, whose last one is {last}"
     # The first missing one comes after the row, which has the numbers up to the last one.
     begin = 0
-    if newest is not None and index is not None and isinstance(last, int):
-        begin = index + last - newest.first + 1
+    if newest is not None and index is not None and isinstance(newest.last, int):
+        begin = index + newest.last - newest.first + 1
     first = None if row.index is None else min(row.index, begin)
-    return Finding(FindingKind.SEQUENCE_GAP, text, first, row.index, row.log_id)
+    return Gap(writer, last + 1, wseq, first, row.index, row.log_id)

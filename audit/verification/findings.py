@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from audit.sequencing.alarms import Alarm
 from kernel.crypto.encoding import encode_base64
 
 _LISTED = 100  # findings that are kept verbatim; the others are counted
@@ -34,7 +35,9 @@ class FindingKind(StrEnum):
     CHECKPOINT = "checkpoint"
     KEY = "checkpoint_key"
     ROW = "protected_row"  # of a user, a key, a session …: its MAC does not match
-    TRIGGER = "trigger"
+    SCHEMA = "schema"  # an object of the database's schema is not that of the migrations
+    HIDDEN = "hidden"  # a row that readers do not get
+    INDEX = "index"  # an index does not have the rows of its table
     TRAIL = "trail"
     USAGE = "usage"
     ARCHIVE = "archive"  # a segment whose file or row is not what was archived
@@ -73,7 +76,8 @@ class Finding:
 @dataclass(slots=True)
 class Report:
     """The outcome. ``size`` and ``root`` are of the computed tree, ``last_timestamp`` of its last entry.
-    ``signed_size`` is that of the largest valid checkpoint.
+    ``signed_size`` is that of the largest valid checkpoint. ``accepted`` are losses that a person accepted, in words.
+    ``unnamed`` are alarms for missing entries of which the log has no alarm.
     """
 
     size: int = 0
@@ -85,6 +89,8 @@ class Report:
     changed_rows: int = 0  # of the trail
     archived: int = 0  # entries that only the archive has
     alarms: int = 0  # in the log, including the known ones
+    accepted: list[str] = field(default_factory=list)
+    unnamed: list[Alarm] = field(default_factory=list)
     counts: Counter[FindingKind] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
     first_bad: Finding | None = None
@@ -120,6 +126,7 @@ class Report:
             "changed_rows": self.changed_rows,
             "archived": self.archived,
             "alarms": self.alarms,
+            "accepted": self.accepted[:_LISTED],
             "counts": dict(self.counts),
             "first_bad": None if self.first_bad is None else _as_json(self.first_bad),
             "findings": [_as_json(finding) for finding in self.findings],

@@ -1,6 +1,7 @@
 """Verify the stored log: recompute everything that can be recomputed, and compare it with what is stored."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from audit.errors import OlderDatabase
 from audit.log.raw_rows import ReportProgress, reading, rows_of
@@ -9,16 +10,19 @@ from audit.sequencing.head import Head, read_head
 from audit.tlog.checkpoint import VerifierKey
 from audit.verification.alarms import Alarms
 from audit.verification.bundles import Bundles
-from audit.verification.completeness import check_heartbeats, check_leaves, check_sequences
+from audit.verification.completeness import Heartbeats, check_leaves, check_sequences
+from audit.verification.database.indexes import check_indexes
+from audit.verification.database.readers import Readers
+from audit.verification.database.schema import check_schema
 from audit.verification.findings import Finding, FindingKind, Report
 from audit.verification.further_checks import begin_checks
 from audit.verification.heads import Heads, OutsideCheckpoint, Trust
 from audit.verification.keys import StoredKeys
 from audit.verification.leaves import Leaves
+from audit.verification.losses import Losses
 from audit.verification.protected_rows import check_protected_rows
 from audit.verification.segments import Segments
 from audit.verification.trail import Trail
-from audit.verification.triggers import check_triggers
 from audit.verification.usage import check_usage
 
 _RECEIPTS = """
@@ -35,7 +39,7 @@ def verify_log(
     with_archive: bool = False,
     progress: ReportProgress = lambda _done, _total: None,
 ) -> Report:
-    """Verify everything, in one snapshot, while others write. The report has the findings.
+    """Verify everything while others write, almost all in one snapshot. The report has the findings.
 
     ``outside`` are checkpoints that the log must agree with. If keys are ``pinned``, only these count, and keys that
     they vouch for. The first ``known_alarms`` of the log are no findings. ``with_archive``: read every archived entry, in
@@ -52,6 +56,8 @@ def verify_log(
         for finding in verification.run(progress):
             report.add(finding)
         verification.conclude(report)
+    for finding in chain(verification.readers.finish(), check_indexes()):
+        report.add(finding)
     return report
 
 
@@ -71,17 +77,21 @@ class _Verification:
         self._heads = Heads(trust, self._keys.keys, outside, remembered)
         self._trail = Trail()
         self._alarms = Alarms(known_alarms)
+        self.readers = Readers()
+        self._losses, self._heartbeats = Losses(), Heartbeats()
         self._further = begin_checks()
         self._checks = (
             self._trail.check,
             self._keys.check,
             self._alarms.check,
+            self.readers.check,
             segments.note,
-            check_heartbeats,
+            self._losses.note,
+            self._heartbeats.check,
             *(further.check for further in self._further),
         )
         self._leaves = Leaves(self._heads, self._checks, segments)
-        self._bundles = Bundles(self._checks)
+        self._bundles = Bundles(self._checks, self._losses)
 
     def run(self, progress: ReportProgress) -> Iterator[Finding]:
         yield from self._leaves.check(progress)
@@ -91,10 +101,11 @@ class _Verification:
         yield from self._keys.finish()
         yield from check_leaves()
         yield from self._segments.finish()
-        yield from check_sequences(self._segments.has_removed)
+        yield from self._losses.judge(check_sequences(self._segments.has_removed))
+        yield from self._losses.judge(self._heartbeats.finish())
         yield from check_usage(self._segments.archived_until)
         yield from check_protected_rows()
-        yield from check_triggers()
+        yield from check_schema()
         for further in self._further:
             yield from further.finish()
         for size, anchor in rows_of(_RECEIPTS):
@@ -109,6 +120,7 @@ class _Verification:
         report.archived = self._leaves.archived
         report.waiting = self._bundles.waiting
         report.alarms = self._alarms.count
+        report.accepted, report.unnamed = self._losses.accepted, [gap.alarm for gap in self._losses.unnamed]
 
 
 def _read_head(report: Report) -> Head | None:

@@ -9,7 +9,7 @@ import django.db
 from audit import actions
 from audit.log.events import Actor, Event, Outcome
 from audit.sequencing.alarms import Alarm, AlarmKind
-from audit.services.alarms import raise_alarms
+from audit.services.alarms import RECORDED, raise_alarms
 from audit.services.recording import record_alone
 from audit.verification.findings import Report, Result
 from audit.verification.fsck import verify_log
@@ -31,7 +31,7 @@ def verify_and_record(*, actor: Actor, report_problem: Callable[[str], object], 
     result = Result.ALTERED if report.is_altered else Result.OK
     event = _event(result, started_at, entries=report.size, findings=report.counts.total())
     if _record(event, actor, report_problem) and (digest := report.digest):
-        raise_alarms([_alarm_of(report, digest)])
+        raise_alarms([_alarm_of(report, digest), *report.unnamed[: RECORDED - 1]])
     return report
 
 

@@ -15,7 +15,6 @@ from django.db import connection
 
 from audit.archive.archiving import archive_log
 from audit.archive.segments import name_of
-from audit.log.triggers import expected
 from audit.models import AuditLog, AuditRemoval, AuditSegment, AuditTile
 from audit.tlog.merkle import HASH_SIZE
 from campaigns.tampering.tricks import FAR, copied, exchanged_all, gone
@@ -125,15 +124,16 @@ def _zero_leaf(index: int) -> None:
 
 def triggers() -> Iterator[tuple[str, list[str], list[str]]]:
     """Every alteration of each trigger: its name, the statements, and those that undo it."""
-    for each in expected(connection.vendor):
-        if connection.vendor == "sqlite":
-            [(definition,)] = query("SELECT sql FROM sqlite_master WHERE name = %s", [each.name])
-            drop = f"DROP TRIGGER {each.name}"
-            weak = _weak_on_sqlite(definition)
-            yield f"dropped: {each.name}", [drop], [definition]
-            yield f"replaced: {each.name}", [drop, weak], [drop, definition]
-            continue
-        yield from _on_postgresql(each.name, each.table)
+    if connection.vendor == "postgresql":
+        for name, table in query(
+            "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal"
+        ):
+            yield from _on_postgresql(name, table)
+        return
+    for name, definition in query("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"):
+        drop = f"DROP TRIGGER {name}"
+        yield f"dropped: {name}", [drop], [definition]
+        yield f"replaced: {name}", [drop, _weak_on_sqlite(definition)], [drop, definition]
 
 
 def _run(statements: Sequence[str]) -> None:

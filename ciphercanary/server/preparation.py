@@ -21,6 +21,7 @@ from accounts.users.services.set_up import is_set_up, issue_setup_link
 from audit.log.events import Source
 from audit.sequencing.checkpoints.signing_keys import bootstrap_checkpoint_keys
 from audit.sequencing.head import check_head
+from audit.verification.database.schema import alarm_of_schema
 from ciphercanary.server import static_files
 from ciphercanary.server.starting import DATABASE, FOLDER, NEWER, SETTING, TRUST, UNPREPARED, CannotStart
 from kernel import home, installation
@@ -40,6 +41,7 @@ from kernel.trust.models import SystemKey
 
 _FIRST_ADMIN = "admin"
 _PREPARE = f"{installation.PREPARE} with the same settings."
+_LISTED = 5  # differences of the schema in the warnings of a start
 LOCK = int.from_bytes(b"cc-prepr")  # our key among PostgreSQL's advisory locks, a bigint
 
 
@@ -68,6 +70,7 @@ def prepare() -> _Preparation:
             check_head()
             bootstrap_signing_keys()
             bootstrap_checkpoint_keys()
+            warnings += _schema_warnings()
             static_files.collect()
             link = _prepare_first_admin()
     return _Preparation(setup_link=link, warnings=warnings)
@@ -76,7 +79,7 @@ def prepare() -> _Preparation:
 def require_prepared() -> list[str]:
     """Check that ``prepare`` has run with this version, and that the root of trust opens. Changes nothing.
 
-    Returns the warnings of the system checks. Raises CannotStart.
+    Returns the warnings of the checks. A schema that was altered also raises an alarm in the log. Raises CannotStart.
     """
     with _refusals():
         warnings = _check(check_secret_key_lasts)
@@ -91,12 +94,20 @@ def require_prepared() -> list[str]:
         for purpose in system_keys.PURPOSES:
             system_keys.open_key(purpose)
         check_head()
+        warnings += _schema_warnings()
         if not static_files.is_current():
             raise CannotStart(
                 f"{settings.STATIC_ROOT} lacks the static files of this version. {_PREPARE}",
                 UNPREPARED,
             )
     return warnings
+
+
+def _schema_warnings() -> list[str]:
+    """The start continues: an operator resolves the alarm in the console, and an attacker gains nothing by it."""
+    return [
+        f"the schema of the database was altered: {difference}" for difference in alarm_of_schema()[:_LISTED]
+    ]
 
 
 def _refuse_newer_database(applied: Names) -> None:

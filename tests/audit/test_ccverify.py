@@ -536,9 +536,10 @@ def test_keys_that_changed_twice_between_two_checkpoints_are_followed(tmp_path):
 def log_with_alarms(indices, size=40):
     log = Log()
     for number in range(size):
-        action = "audit.log.rollback_accepted" if number % 2 else "audit.log.alarmed"
         meta = {"expected": "the content of its MAC\x1b[2J", "log_id": number}
-        log.add(*([action] if number in indices else []), meta=meta if number in indices else None)
+        log.add(
+            *(["audit.log.alarmed"] if number in indices else []), meta=meta if number in indices else None
+        )
         if number in indices:
             log.rows[-1]["code"] = "mac_mismatch"
     log.sign(size, [ED])
@@ -549,12 +550,12 @@ def test_alarms_in_the_log_are_printed_and_fail_the_verification(tmp_path):
     folder = log_with_alarms([7, 10]).write(tmp_path / "export")
     done = verify(folder)
     assert first_bad(done) == 7
-    assert "ALTERED. The log tells of 2 alarms. First bad index: 7." in done.stdout
+    assert "ALTERED. The log has 2 open alarms. First bad index: 7." in done.stdout
     first, second = [line for line in done.stdout.splitlines() if line.startswith("Alarm ")]
     moment = "2026-11-24T12:00:07.000000Z"
-    for said in ("index 7:", moment, "audit.log.rollback_accepted", "mac_mismatch", '"log_id": 7'):
+    for said in ("index 7:", moment, "audit.log.alarmed", "mac_mismatch", '"log_id": 7'):
         assert said in first
-    assert "audit.log.alarmed" in second
+    assert "index 10:" in second
     assert "\x1b" not in done.stdout
     assert "Every entry hashes to its leaf" in done.stdout
 
@@ -567,7 +568,7 @@ def test_alarms_that_are_known_pass_and_those_after_them_do_not(tmp_path):
     for known in (2, 3):
         done = verify(folder, "--known-alarms", known)
         assert done.returncode == 0, done.stdout
-        assert "tells of 2 alarms" in done.stdout
+        assert "The log has 2 alarms." in done.stdout
     for wrong in ("-1", "x", "01"):
         assert verify(folder, f"--known-alarms={wrong}").returncode == 2
 
@@ -577,6 +578,58 @@ def test_the_first_of_many_alarms_are_printed_and_the_others_counted(tmp_path):
     assert first_bad(done) == 5
     assert done.stdout.count("Alarm at index") == 20
     assert "And 10 alarms more." in done.stdout
+
+
+def log_with_a_loss(*, expected=6, found=4, writer=WRITERS[0], is_resolved=True):
+    """The entries 5 and 6 of a writer are missing at index 12. The alarm at index 20 names missing entries."""
+    log = Log()
+    for number in range(40):
+        if number == 20:
+            log.add("audit.log.alarmed", meta={"writer": str(writer), "expected": expected, "found": found})
+            log.rows[-1]["code"] = "sequence_gap"
+        elif number == 25 and is_resolved:
+            meta = {"raised_by": str(log.rows[20]["event_id"]), "reason": "a failover on Friday"}
+            log.add("audit.alarm.resolved", meta=meta)
+        else:
+            log.add()
+        log.rows[-1]["wseq"] += 2 if number >= 12 and number % 3 == 0 else 0
+    log.sign(40, [ED])
+    return log
+
+
+def test_a_loss_that_a_person_accepted_passes_and_is_printed(tmp_path):
+    done = verify(log_with_a_loss().write(tmp_path / "export"))
+    assert done.returncode == 0, done.stdout
+    assert "The numbers lack 2 entries, whose loss was accepted" in done.stdout
+    assert "Resolution at index 25" in done.stdout
+    assert "a failover on Friday" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "named",
+    [{"is_resolved": False}, {"expected": 5}, {"found": 5}, {"writer": WRITERS[1]}, {"found": "4"}],
+)
+def test_a_loss_that_no_resolved_alarm_names_does_not_pass(tmp_path, named):
+    assert first_bad(verify(log_with_a_loss(**named).write(tmp_path / "export"))) == 12
+
+
+def test_a_loss_excuses_no_other_one(tmp_path):
+    log = log_with_a_loss()
+    for row in log.rows[30:]:
+        row["wseq"] += 1 if row["writer"] == WRITERS[0] else 0
+    log.sign(40, [ED])
+    assert first_bad(verify(log.write(tmp_path / "export"))) == 30
+
+
+def test_an_accepted_older_database_passes_and_is_printed(tmp_path):
+    log = Log()
+    for number in range(10):
+        log.add(*(["audit.log.rollback_accepted"] if number == 7 else []), meta={"reason": "the disk broke"})
+    log.sign(10, [ED])
+    done = verify(log.write(tmp_path / "export"))
+    assert done.returncode == 0, done.stdout
+    assert "Alarm at index 7" in done.stdout
+    assert "the disk broke" in done.stdout
 
 
 def test_known_alarms_excuse_nothing_else(tmp_path):

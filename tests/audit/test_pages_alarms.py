@@ -7,6 +7,8 @@ import pytest
 
 from audit import actions
 from audit.models import AuditAlarm
+from audit.sequencing.alarms import Alarm, AlarmKind
+from audit.services.alarms import raise_alarms
 from audit.services.resolving import resolve_alarm
 from audit.views.alarms import LIMIT
 from kernel.clock import database_now
@@ -57,6 +59,15 @@ def test_an_altered_alarm_leads_to_the_entry_that_is_decided_about(at_admin):
     assert f"Your decision applies to entry {entry.id} (entry_altered)" in text_of(page)
     altered("UPDATE audit_logs SET meta = '{}' WHERE id = %s", entry.id)
     assert "The log has no intact entry for it" in text_of(at_admin.get(url_of(alarm)))
+
+
+def test_the_page_names_the_loss_that_a_resolution_accepts(at_admin):
+    raise_alarms([Alarm(kind=AlarmKind.SEQUENCE_GAP, writer="w", expected=6, found=4)])
+    loss = "entries 5 to 6 of writer w are missing"
+    assert f"Resolving accepts this loss: {loss}." in text_of(at_admin.get(url_of(AuditAlarm.objects.get())))
+    assert loss in text_of(at_admin.get("/audit/alarms/"))
+    altered("UPDATE audit_alarms SET expected = '7'")
+    assert "Resolving accepts" not in text_of(at_admin.get(url_of(AuditAlarm.objects.get())))
 
 
 def test_an_alarm_that_was_resolved_meanwhile_is_not_resolved_again(at_admin, admin):

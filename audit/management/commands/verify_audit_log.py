@@ -13,6 +13,7 @@ from kernel.crypto.encoding import encode_base64
 from kernel.errors import Invalid
 
 ALTERED, COULD_NOT_RUN = 1, 2
+_LISTED = 20  # accepted losses
 
 
 class Command(JsonCommand, LogCommand):
@@ -106,6 +107,9 @@ def _lines(report: Report) -> list[str]:
     if report.archived:
         lines.append(f"{report.archived} of the entries are in the archive only")
     lines.append(f"{report.waiting} entries are not yet sequenced")
+    lines += [f"accepted: {text}" for text in report.accepted[:_LISTED]]
+    if (more := len(report.accepted) - _LISTED) > 0:
+        lines.append(f"and {more} more accepted losses")
     if report.alarms:
         lines.append(f"{report.alarms} alarms are in the log, as audit.log.alarmed or rollback_accepted")
     return lines

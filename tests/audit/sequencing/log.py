@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import uuid
 from contextlib import closing, contextmanager
 
 from django.db import connection, transaction
@@ -150,3 +151,24 @@ def recreate_checkpoint_keys():
     """Replace the keys, and publish the new ones in the log."""
     CheckpointKey.objects.all().delete()
     bootstrap_checkpoint_keys()
+
+
+def write_singly(number, writer=None, first=1):
+    """Write ``number`` bundles of one entry of a writer."""
+    writer = writer or uuid.uuid4()
+    for wseq in range(first, first + number):
+        write_many(1, writer, first=wseq)
+    return writer
+
+
+def without(*numbers, of):
+    """Remove waiting bundles of a writer."""
+    assert AuditBundle.objects.filter(writer=of, first__in=numbers).delete()[0] == len(numbers)
+
+
+def heartbeat(**writers):
+    return write(
+        event=Event(
+            action=actions.WRITER_HEARTBEAT, meta={"writers": {str(w): n for w, n in writers.items()}}
+        )
+    )

@@ -6,7 +6,6 @@ import pytest
 from prometheus_client import REGISTRY
 
 from audit import actions
-from audit.log.events import Event
 from audit.models import AuditBundle, AuditLog
 from audit.sequencing.bundles.step import sequence_step
 from audit.services.alarms import RECORDED
@@ -14,10 +13,13 @@ from tests.audit.sequencing.log import (
     alarms,
     altered,
     assert_the_tree_is_that_of_the_rows,
+    heartbeat,
     no_more_entries,
     sequence_all,
+    without,
     write,
     write_many,
+    write_singly,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -25,19 +27,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def counted(kind):
     return REGISTRY.get_sample_value("audit_alarms_total", {"kind": kind}) or 0.0
-
-
-def write_singly(number, writer=None, first=1):
-    """Write ``number`` bundles of one entry of a writer."""
-    writer = writer or uuid.uuid4()
-    for wseq in range(first, first + number):
-        write_many(1, writer, first=wseq)
-    return writer
-
-
-def without(*numbers, of):
-    """Remove waiting bundles of a writer."""
-    assert AuditBundle.objects.filter(writer=of, first__in=numbers).delete()[0] == len(numbers)
 
 
 def alter_bundles(**columns):
@@ -157,14 +146,6 @@ def test_a_gap_of_each_writer_raises_an_alarm():
         (str(writers[7]), 5),
         (str(writers[229]), 5),
     }
-
-
-def heartbeat(**writers):
-    return write(
-        event=Event(
-            action=actions.WRITER_HEARTBEAT, meta={"writers": {str(w): n for w, n in writers.items()}}
-        )
-    )
 
 
 def test_a_heartbeat_that_shows_the_truth_is_no_alarm():

@@ -1,10 +1,9 @@
-"""The verifier also checks the triggers of the log, and the MACs of users, keys and other tables."""
+"""The verifier also checks the MACs of users, keys and other tables."""
 
 import pytest
 from django.apps import apps
 from django.db import connection
 
-from audit.log import triggers
 from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
 from kernel.trust.row_mac import MacProtectedRow
@@ -21,128 +20,6 @@ def empty_log(root_of_trust):
     with without_triggers():
         for table in ("audit_logs", "audit_bundles", "checkpoint_keys"):
             execute(f"DELETE FROM {table}")  # noqa: S608 - constants
-
-
-def findings():
-    return [str(finding) for finding in verify_log().findings]
-
-
-# --- Triggers
-
-TRIGGERS = triggers.expected(connection.vendor)
-
-
-def test_every_trigger_is_as_the_migrations_create_it(empty_log):
-    assert findings() == []
-    assert len(TRIGGERS) == (5 if connection.vendor == "postgresql" else 12)
-
-
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="a function of PostgreSQL")
-def test_a_replaced_write_function_is_named(empty_log):
-    """It could claim to have written what it dropped."""
-    swallowing = triggers.WRITE_BUNDLE_FUNCTION.replace("CREATE", "CREATE OR REPLACE").replace(
-        "IF NOT FOUND", "IF true"
-    )
-    execute(swallowing)
-    try:
-        assert findings() == ["trigger: the function write_bundle is missing or was replaced"]
-    finally:
-        execute(triggers.WRITE_BUNDLE_FUNCTION.replace("CREATE", "CREATE OR REPLACE"))
-
-
-@pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda trigger: trigger.name)
-def test_a_missing_trigger_is_named(empty_log, trigger):
-    name = f"{trigger.name} ON {trigger.table}" if connection.vendor == "postgresql" else trigger.name
-    execute(f"DROP TRIGGER {name}")
-    try:
-        assert findings() == [f"trigger: the trigger {trigger.name} of {trigger.table} is missing"]
-    finally:
-        execute(trigger.definition)
-
-
-@pytest.mark.parametrize(
-    "table", ["audit_logs", "audit_alarms", "audit_bundles", "audit_trail", "usage_rollups"]
-)
-def test_an_additional_trigger_or_rule_is_named(empty_log, table):
-    if connection.vendor == "postgresql":
-        what, made = "rule", f"CREATE RULE swallow AS ON INSERT TO {table} DO INSTEAD NOTHING"
-        dropped = f"DROP RULE swallow ON {table}"
-    else:
-        what, dropped = "trigger", "DROP TRIGGER swallow"
-        made = f"CREATE TRIGGER swallow BEFORE INSERT ON {table} BEGIN SELECT RAISE(IGNORE); END"
-    execute(made)
-    try:
-        assert findings() == [f"trigger: the {what} swallow of {table} is not the application's"]
-    finally:
-        execute(dropped)
-
-
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite cannot disable a trigger")
-@pytest.mark.parametrize("state", ["DISABLE", "ENABLE REPLICA"])
-def test_a_disabled_trigger_is_named(empty_log, state):
-    execute(f"ALTER TABLE audit_logs {state} TRIGGER audit_logs_append_only")
-    try:
-        assert findings() == ["trigger: the trigger audit_logs_append_only of audit_logs is disabled"]
-    finally:
-        execute("ALTER TABLE audit_logs ENABLE TRIGGER audit_logs_append_only")
-
-
-def weakened(trigger):
-    """The same trigger for fewer operations, for no row, and with another effect."""
-    if connection.vendor == "postgresql":
-        yield trigger.definition.replace("UPDATE OR ", "")
-        yield trigger.definition.replace("FOR EACH STATEMENT", "FOR EACH STATEMENT WHEN (false)")
-        yield (
-            trigger.definition.replace("refuse_change_of_log", "suppress_redundant_updates_trigger")
-            .replace("UPDATE OR TRUNCATE", "UPDATE")
-            .replace("STATEMENT", "ROW")
-        )
-    else:
-        yield trigger.definition.replace("BEFORE UPDATE", "BEFORE UPDATE OF count")
-        yield trigger.definition.replace("BEGIN", "WHEN 0 BEGIN")
-        yield trigger.definition.replace("RAISE(ABORT,", "coalesce('',")
-
-
-def test_a_replaced_trigger_is_named(empty_log):
-    trigger = next(each for each in TRIGGERS if each.table == "audit_trail")
-    drop = f"DROP TRIGGER {trigger.name}" + (
-        f" ON {trigger.table}" if connection.vendor == "postgresql" else ""
-    )
-    for other in weakened(trigger):
-        assert other != trigger.definition
-        execute(drop)
-        execute(other)
-        try:
-            assert findings() == [f"trigger: the trigger {trigger.name} of {trigger.table} was replaced"]
-        finally:
-            execute(drop)
-            execute(trigger.definition)
-
-
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="a trigger of SQLite has no function")
-def test_a_replaced_function_is_named_with_each_trigger_that_calls_it(empty_log):
-    execute(
-        "CREATE OR REPLACE FUNCTION refuse_change_of_log() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$BEGIN RETURN NULL; END $$"
-    )
-    try:
-        assert len(findings()) == 4
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute(triggers.POSTGRESQL_FUNCTION)  # without parameters: it contains percent signs
-
-
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="a trigger of SQLite has no function")
-def test_a_function_that_reads_other_tables_is_named(empty_log):
-    """Another ``audit_removals`` could permit everything."""
-    execute("ALTER FUNCTION refuse_removal_of_entry() SET search_path = other")
-    try:
-        assert findings() == ["trigger: the trigger audit_logs_removal of audit_logs was replaced"]
-    finally:
-        execute("ALTER FUNCTION refuse_removal_of_entry() RESET search_path")
-
-
-# --- MACs of rows
 
 
 @pytest.fixture

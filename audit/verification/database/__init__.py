@@ -1,0 +1,1 @@
+"""Checks of the database itself: its schema, its indexes, and what it returns to readers."""

@@ -1,0 +1,88 @@
+"""Compare the schema of the database with that of a freshly migrated one: in a verification, at a start, and again and again.
+
+Most objects of the schema decide which rows a statement reads or writes. A policy, view, index or function that no
+migration created can hide entries from readers, and a missing constraint lets invalid rows in.
+"""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from audit.sequencing.alarms import Alarm, AlarmKind
+from audit.services.alarms import raise_alarms
+from audit.verification.findings import Finding, FindingKind
+from kernel.databases.applied_migrations import applied_migrations, count_due_migrations
+from kernel.databases.catalog.comparing import schema_differences
+from kernel.databases.releases import describe_newer_database
+from kernel.runtime import ProcessState
+
+_ONE_OF = 3
+_UPGRADE_SECONDS = 3600.0  # in which the processes of the earlier version end
+
+
+@dataclass(slots=True)
+class _Upgrade:
+    """``since`` is the time at which this process first saw migrations of a newer version, by the monotonic clock."""
+
+    since: float | None = None
+
+
+_upgrade = ProcessState(_Upgrade)
+
+
+def check_schema() -> Iterator[Finding]:
+    """One finding for each difference, or for migrations that are not those of this version."""
+    for text in [problem] if (problem := _incomparable()) else schema_differences():
+        yield Finding(FindingKind.SCHEMA, text)
+
+
+def watch_schema() -> None:
+    """Compare at a random third of the calls. Raise an alarm if the schema differs.
+
+    A person who restores the schema for the times of the comparison cannot know them. During an upgrade, processes of the earlier
+    version do not compare, because they do not have the newer schema. Raises django.db.Error.
+    """
+    if not secrets.randbelow(_ONE_OF):
+        alarm_of_schema()
+
+
+def alarm_of_schema() -> Sequence[str]:
+    """Raise an alarm if the schema differs. Returns the differences. Raises django.db.Error."""
+    if not (problem := _incomparable()):
+        _upgrade.current.since = None
+        found = schema_differences()
+    else:
+        found = [problem] if _lasts_too_long() else []
+    if found:
+        raise_alarms([_alarm_of(found)])
+    return found
+
+
+def _incomparable() -> str:
+    """Why this version cannot compare the schema; "" if it can."""
+    applied = applied_migrations()
+    if newer := describe_newer_database(applied):
+        return newer
+    due = count_due_migrations(applied)
+    return f"{due} migrations of this version have not run" if due else ""
+
+
+def _lasts_too_long() -> bool:
+    """An invented migration must not end the comparison for ever."""
+    upgrade, now = _upgrade.current, time.monotonic()
+    if upgrade.since is None:
+        upgrade.since = now
+    return now >= upgrade.since + _UPGRADE_SECONDS
+
+
+def _alarm_of(found: Sequence[str]) -> Alarm:
+    digest = hashlib.sha256("\n".join(found).encode()).hexdigest()
+    number = f"{len(found)} difference{'' if len(found) == 1 else 's'}"
+    return Alarm(
+        kind=AlarmKind.SCHEMA_ALTERED,
+        expected="the schema of a freshly migrated database",
+        found=f"{number}, such as: {found[0]}",
+        identity=f"schema {digest}",
+    )

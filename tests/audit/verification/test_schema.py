@@ -1,0 +1,197 @@
+"""A verification, a start and the worker compare the schema, the indexes, and what readers get."""
+
+import time
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from audit.models import AuditAlarm, AuditLog
+from audit.sequencing.alarms import AlarmKind
+from audit.verification.database import schema
+from audit.verification.findings import FindingKind
+from audit.verification.fsck import verify_log
+from ciphercanary.server.preparation import require_prepared
+from tests.tampering.altering import execute, query
+from tests.tampering.writing import Log, sequence
+
+pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
+on_postgresql = pytest.mark.skipif(connection.vendor != "postgresql", reason="of PostgreSQL only")
+on_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="of SQLite only")
+
+ADDED = "the index added of users is not the application's: CREATE INDEX added ON users "
+ADDED += "USING btree (username)" if connection.vendor == "postgresql" else "(username)"
+
+
+@contextmanager
+def added_index():
+    execute("CREATE INDEX added ON users (username)")
+    try:
+        yield
+    finally:
+        execute("DROP INDEX added")
+
+
+@contextmanager
+def invented_migration():
+    recorder = MigrationRecorder(connection)
+    recorder.record_applied("audit", "9999_invented")
+    try:
+        yield
+    finally:
+        recorder.record_unapplied("audit", "9999_invented")
+
+
+@pytest.fixture
+def log(root_of_trust):
+    """A log with entries of several actors, and the name of one of them."""
+    log = Log(seed=5)
+    log.change(rows=1)
+    log.operate(30)
+    sequence()
+    return AuditLog.objects.order_by("-id").exclude(actor_name="").values_list("actor_name", flat=True)[0]
+
+
+def found(*kinds):
+    return [finding.text for finding in verify_log().findings if finding.kind in kinds]
+
+
+def alarms():
+    return list(AuditAlarm.objects.filter(kind=AlarmKind.SCHEMA_ALTERED).values_list("found", flat=True))
+
+
+def test_a_verification_finds_an_altered_schema(root_of_trust):
+    assert found(FindingKind.SCHEMA) == []
+    with added_index():
+        assert found(FindingKind.SCHEMA) == [ADDED]
+
+
+def test_the_worker_raises_one_alarm_for_an_altered_schema(root_of_trust):
+    for _ in range(50):
+        schema.watch_schema()
+    assert alarms() == []
+    with added_index():
+        for _ in range(50):  # it compares at a third of the calls
+            schema.watch_schema()
+    assert alarms() == [f"1 difference, such as: {ADDED}"]
+
+
+def test_a_start_warns_of_an_altered_schema_and_raises_the_alarm(root_of_trust, settings):
+    (settings.CC_HOME / "secret-key").touch()
+    assert not [warning for warning in require_prepared() if "schema" in warning]
+    with added_index():
+        assert f"the schema of the database was altered: {ADDED}" in require_prepared()
+    assert alarms() == [f"1 difference, such as: {ADDED}"]
+
+
+def test_during_an_upgrade_an_earlier_version_does_not_compare_for_an_hour(root_of_trust, monkeypatch):
+    began = time.monotonic()
+    with invented_migration(), added_index():
+        assert schema.alarm_of_schema() == []
+        monkeypatch.setattr(schema.time, "monotonic", lambda: began + 3590)
+        assert schema.alarm_of_schema() == []
+        monkeypatch.setattr(schema.time, "monotonic", lambda: began + 3610)
+        [problem] = schema.alarm_of_schema()
+        assert "audit 9999_invented" in problem
+        assert found(FindingKind.SCHEMA) == [problem]
+    monkeypatch.undo()
+    assert schema.alarm_of_schema() == []
+    with invented_migration():
+        assert schema.alarm_of_schema() == []  # the hour begins again
+
+
+# --- Rows that readers do not get
+
+
+@contextmanager
+def policy(condition):
+    """Rows of the log that do not meet the condition are hidden. The role is no superuser, who passes every policy."""
+    execute("CREATE ROLE reader")
+    execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO reader")
+    execute("ALTER TABLE audit_logs ENABLE ROW LEVEL SECURITY")
+    execute(f"CREATE POLICY hiding ON audit_logs USING ({condition})")
+    execute("SET ROLE reader")
+    try:
+        yield
+    finally:
+        execute("RESET ROLE")
+        execute("DROP POLICY hiding ON audit_logs")
+        execute("ALTER TABLE audit_logs DISABLE ROW LEVEL SECURITY")
+        execute("DROP OWNED BY reader")
+        execute("DROP ROLE reader")
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    "spares",
+    [
+        "current_setting('transaction_isolation') = 'repeatable read'",
+        "current_setting('application_name') <> 'ciphercanary web'",
+    ],
+)
+def test_a_policy_that_spares_the_verification_is_found_by_what_readers_get(log, spares):
+    [before] = query("SHOW application_name")
+    with policy(f"{spares} OR actor_name <> '{log}'"):
+        assert found(FindingKind.ENTRY_MISSING) == []
+        assert "the database does not return the row to readers who filter by actor" in found(
+            FindingKind.HIDDEN
+        )
+        assert any("the policy hiding of audit_logs" in text for text in found(FindingKind.SCHEMA))
+    assert query("SHOW application_name") == [before]
+
+
+# --- Indexes that lack rows
+
+
+@on_sqlite
+def test_an_index_of_sqlite_that_lacks_rows_is_found(log):
+    """Its statement in the catalog is the right one again, so the schema has no difference."""
+    name = "idx_audit_logs_actor"
+    [(statement,)] = query("SELECT sql FROM sqlite_master WHERE name = %s", [name])
+    assert found(FindingKind.INDEX) == []
+    execute(f"DROP INDEX {name}")
+    execute(f"{statement} WHERE actor_name <> '{log}'")
+    rewrite(name, statement)
+    try:
+        assert AuditLog.objects.filter(actor_name=log).count() == 0
+        assert found(FindingKind.SCHEMA) == []
+        assert any(f"missing from index {name}" in text for text in found(FindingKind.INDEX))
+        assert "the database does not return the row to readers who filter by actor" in found(
+            FindingKind.HIDDEN
+        )
+    finally:
+        execute(f"REINDEX {name}")
+    assert found(FindingKind.INDEX) == []
+
+
+def rewrite(name, statement):
+    """Write another statement into the catalog, which the next connection reads."""
+    execute("PRAGMA writable_schema = ON")
+    execute("UPDATE sqlite_master SET sql = %s WHERE name = %s", [statement, name])
+    execute("PRAGMA writable_schema = RESET")
+
+
+@on_postgresql
+def test_an_index_of_postgresql_that_lacks_rows_is_found_with_amcheck(log):
+    name = "idx_audit_logs_actor"
+    [(statement,)] = query("SELECT pg_get_indexdef(%s::regclass)", [name])
+    execute(f"DROP INDEX {name}")
+    execute(f"{statement} WHERE actor_name <> '{log}'")
+    execute("UPDATE pg_index SET indpred = NULL WHERE indexrelid = %s::regclass", [name])
+    try:
+        assert found(FindingKind.SCHEMA, FindingKind.INDEX) == []
+        execute("CREATE EXTENSION amcheck")
+        assert any(name in text for text in found(FindingKind.INDEX))
+    finally:
+        execute(f"REINDEX INDEX {name}")
+        execute("DROP EXTENSION IF EXISTS amcheck")
+
+
+@on_postgresql
+def test_a_function_with_the_name_of_amcheck_s_is_not_called(log):
+    execute("CREATE FUNCTION bt_index_check(regclass, boolean) RETURNS void LANGUAGE sql AS 'SELECT 1/0'")
+    try:
+        assert found(FindingKind.INDEX) == []
+    finally:
+        execute("DROP FUNCTION bt_index_check")
