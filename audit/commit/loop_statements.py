@@ -28,7 +28,7 @@ _LAG = (
     b"SELECT extract(epoch FROM clock_timestamp() - at) FROM audit_bundles "
     b"WHERE rejected_at IS NULL ORDER BY id LIMIT 1"
 )
-# Locks, compares and inserts in one transaction: see audit.log.triggers.WRITE_BUNDLE.
+# Locks, compares and inserts in one transaction: see audit.log.triggers.create_write_bundle.
 _WRITE = b"SELECT write_bundle($1, $2, $3, $4, $5, $6, $7, $8)"
 _INSERT = b"INSERT INTO audit_bundles (at, writer, first, entries, body, mac) VALUES ($1, $2, $3, $4, $5, $6)"
 ENTITIES = b"SELECT entity, epoch FROM entity_epochs WHERE entity = ANY($1)"

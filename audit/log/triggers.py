@@ -1,8 +1,8 @@
 """Triggers that make the log tables append-only, and the function that writes a bundle.
 
 They stop mistakes and the application's own bugs. An owner of the database can drop them, so the verifier never
-relies on them. It reports missing and changed triggers (``audit.verification.database.schema``). Django rebuilds a SQLite table when a later migration alters
-it, and its triggers are lost: such a migration must install them again.
+relies on them. It reports missing and changed triggers (``audit.verification.database.schema``). Django rebuilds a
+SQLite table when a later migration alters it, and its triggers are lost: such a migration must install them again.
 """
 
 from collections.abc import Collection, Iterable
@@ -69,7 +69,7 @@ BEGIN SELECT RAISE(ABORT, 'the sequencer assigns the ids of audit_logs'); END
 
 # The write of one bundle by the writer of an event loop, in one message. The comparison is a statement of its own, so its
 # snapshot is newer than the lock: see kernel.freshness.epoch.lock_epoch. Only READ COMMITTED gives it one.
-WRITE_BUNDLE = f"""
+_WRITE_BUNDLE = f"""
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'write_bundle needs the isolation level READ COMMITTED';
@@ -87,7 +87,7 @@ BEGIN
 END """  # noqa: S608 - constants
 _WRITE_BUNDLE_FUNCTION = f"""
 CREATE FUNCTION write_bundle(epoch bigint, at timestamptz, until timestamptz, writer uuid, first bigint, entries integer,
-    body bytea, mac text) RETURNS bigint LANGUAGE plpgsql AS $${WRITE_BUNDLE}$$
+    body bytea, mac text) RETURNS bigint LANGUAGE plpgsql AS $${_WRITE_BUNDLE}$$
 """
 
 
@@ -153,7 +153,6 @@ def _statements(vendor: str, tables: tuple[str, ...]) -> list[str]:
 
 
 def _postgresql_trigger(table: str, deletable: Collection[str] = _DELETABLE) -> str:
-    # In the order of pg_get_triggerdef, because the verifier compares with its output.
     operations = "UPDATE OR TRUNCATE" if table in deletable else "DELETE OR UPDATE OR TRUNCATE"
     return _POSTGRESQL_TRIGGER.format(table=table, operations=operations)
 

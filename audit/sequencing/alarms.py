@@ -65,7 +65,8 @@ class Alarm:
 
     ``expected`` and ``found`` are sequence numbers of ``writer``, or text with digests and sizes. ``count`` is the
     number of alarms that a ``MORE`` summarizes. ``is_of_alarm`` marks an alarm about the log entry of another alarm.
-    Neither is part of the identity, nor is the ``log_id`` of missing entries: two alarms with otherwise equal values are the same alarm. ``identity`` replaces
+    Neither is part of the identity, nor is the ``log_id`` of missing entries: two alarms with otherwise equal values are
+    the same alarm. ``identity`` replaces
     ``found`` in the identity, if ``found`` can change while the evidence stays the same.
     """
 

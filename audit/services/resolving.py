@@ -19,6 +19,7 @@ from audit.services import showing
 from audit.services.alarms import ACTOR, insert_alarm, insert_row, raise_alarms, set_aside
 from audit.services.recording import record
 from audit.verification import integrity
+from audit.verification.database.schema import has_schema_alarm
 from audit.verification.integrity import FoundEntry
 from kernel.clock import database_now
 from kernel.errors import NotFound
@@ -116,6 +117,8 @@ def _is_still_there(alarm: AuditAlarm) -> bool:
         case AlarmKind.ENTRY_ALTERED:
             present = showing.present_alarms(alarm.log_id, alarm.found)
             return any(each.evidence == alarm.evidence for each in present)
+        case AlarmKind.SCHEMA_ALTERED:
+            return has_schema_alarm(alarm.evidence)
         case AlarmKind.INTEGRITY_FAILED | AlarmKind.CHECKPOINT_INCONSISTENT:
             return False  # the sequencer checks again, and raises an alarm at most once an hour
     return True

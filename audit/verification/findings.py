@@ -77,7 +77,7 @@ class Finding:
 class Report:
     """The outcome. ``size`` and ``root`` are of the computed tree, ``last_timestamp`` of its last entry.
     ``signed_size`` is that of the largest valid checkpoint. ``accepted`` are losses that a person accepted, in words.
-    ``unnamed`` are alarms for missing entries of which the log has no alarm.
+    ``unchecked`` are parts that could not be checked, in words. ``unnamed`` are alarms for missing entries of which the log has no alarm.
     """
 
     size: int = 0
@@ -90,6 +90,7 @@ class Report:
     archived: int = 0  # entries that only the archive has
     alarms: int = 0  # in the log, including the known ones
     accepted: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
     unnamed: list[Alarm] = field(default_factory=list)
     counts: Counter[FindingKind] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
@@ -127,6 +128,7 @@ class Report:
             "archived": self.archived,
             "alarms": self.alarms,
             "accepted": self.accepted[:_LISTED],
+            "unchecked": self.unchecked,
             "counts": dict(self.counts),
             "first_bad": None if self.first_bad is None else _as_json(self.first_bad),
             "findings": [_as_json(finding) for finding in self.findings],

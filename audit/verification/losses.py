@@ -1,7 +1,7 @@
 """Losses of the log, such as those of a failover, and which of them a person accepted.
 
 A person accepts missing entries by resolving their alarm, and an older database with ``accept_older_database``. Both are
-entries of the log with a reason, so the database alone accepts nothing.
+entries of the log with a reason, so write access to the database accepts nothing.
 """
 
 import json
@@ -26,18 +26,22 @@ _NOTED = {actions.LOG_ALARMED, actions.ALARM_RESOLVED, actions.LOG_ROLLBACK_ACCE
 @dataclass(frozen=True, slots=True)
 class Gap:
     """The numbers ``first`` to ``last`` of a writer are missing. ``begin`` and ``end`` are indices of leaves around the gap,
-    ``log_id`` is the row after it.
+    ``log_id`` is the row after it. None if they are not known.
     """
 
     writer: str
     first: int
     last: int
-    begin: int | None
-    end: int | None
-    log_id: int | None
+    begin: int | None = None
+    end: int | None = None
+    log_id: int | None = None
 
     def __str__(self) -> str:
         return missing_entries(self.writer, self.first - 1, self.last)
+
+    def covers(self, writer: str, first: int, last: int) -> bool:
+        """Whether all of these numbers are among the missing ones."""
+        return self.writer == writer and self.first <= first and last <= self.last
 
     @property
     def finding(self) -> Finding:
@@ -54,25 +58,13 @@ class Gap:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """The missing numbers of an alarm."""
-
-    writer: str
-    first: int
-    last: int
-
-    def covers(self, writer: str, first: int, last: int) -> bool:
-        return self.writer == writer and self.first <= first and last <= self.last
-
-
 class Losses:
     """``accepted`` has a text for each loss that a person accepted. No alarm names the gaps in ``unnamed``."""
 
     def __init__(self) -> None:
         self.accepted: list[str] = []
         self.unnamed: list[Gap] = []
-        self._named: dict[str, _Named] = {}
+        self._named: dict[str, Gap] = {}  # by the event id of the alarm
         self._decisions: dict[str, str] = {}
 
     def note(self, seen: Sequence[Seen]) -> Iterator[Finding]:
@@ -87,21 +79,21 @@ class Losses:
     def _note(self, values: Values, meta: Mapping[str, Any]) -> None:
         match values[_ACTION]:
             case actions.LOG_ALARMED if values[_CODE] == AlarmKind.SEQUENCE_GAP:
-                self._named[values[_EVENT]] = _Named(meta["writer"], meta["found"] + 1, meta["expected"])
+                self._named[str(values[_EVENT])] = Gap(meta["writer"], meta["found"] + 1, meta["expected"])
             case actions.ALARM_RESOLVED:
                 self._decisions[meta["raised_by"]] = _decision(values, meta)
             case actions.LOG_ROLLBACK_ACCEPTED:
                 self.accepted.append(f"an older database was accepted {_decision(values, meta)}")
 
     def judge(self, found: Iterable[Finding | Gap]) -> Iterator[Finding]:
-        """Without the gaps that a person accepted. Call it after the last entry."""
+        """The findings without those about gaps that a person accepted. Call it after the last entry."""
         for each in found:
             if isinstance(each, Finding):
                 yield each
                 continue
             numbers = each.writer, each.first, each.last
             if decision := self.decision_about(*numbers):
-                self.accepted.append(f"{each}, which was accepted {decision}")
+                self.accepted.append(f"{each}; accepted {decision}")
                 continue
             if not any(named.covers(*numbers) for named in self._named.values()):
                 self.unnamed.append(each)

@@ -207,8 +207,7 @@ def refuse_older(folder: Path, source: Product) -> None:
     manage(copy, "restore", older, code=1)
     assert tables_of(copy) == []
     manage(copy, "restore", older, "--accept-older", "the campaign lost the newer one")
-    manage(copy, "verify_audit_log", code=1)
-    manage(copy, "verify_audit_log", "--known-alarms", "1")
+    manage(copy, "verify_audit_log")
 
 
 def tables_of(product: Product) -> list[Any]:

@@ -21,7 +21,7 @@ from accounts.users.services.set_up import is_set_up, issue_setup_link
 from audit.log.events import Source
 from audit.sequencing.checkpoints.signing_keys import bootstrap_checkpoint_keys
 from audit.sequencing.head import check_head
-from audit.verification.database.schema import alarm_of_schema
+from audit.verification.database.schema import raise_schema_alarm
 from ciphercanary.server import static_files
 from ciphercanary.server.starting import DATABASE, FOLDER, NEWER, SETTING, TRUST, UNPREPARED, CannotStart
 from kernel import home, installation
@@ -77,9 +77,10 @@ def prepare() -> _Preparation:
 
 
 def require_prepared() -> list[str]:
-    """Check that ``prepare`` has run with this version, and that the root of trust opens. Changes nothing.
+    """Check that ``prepare`` has run with this version, and that the root of trust opens. Changes
+    nothing, except that an altered schema raises an alarm.
 
-    Returns the warnings of the checks. A schema that was altered also raises an alarm in the log. Raises CannotStart.
+    Returns the warnings of the checks. Raises CannotStart.
     """
     with _refusals():
         warnings = _check(check_secret_key_lasts)
@@ -104,10 +105,11 @@ def require_prepared() -> list[str]:
 
 
 def _schema_warnings() -> list[str]:
-    """The start continues: an operator resolves the alarm in the console, and an attacker gains nothing by it."""
-    return [
-        f"the schema of the database was altered: {difference}" for difference in alarm_of_schema()[:_LISTED]
-    ]
+    """Warnings about an altered schema. The start continues, so that an operator can resolve the alarm in the console."""
+    found = raise_schema_alarm()
+    listed = [f"the schema of the database was altered: {difference}" for difference in found[:_LISTED]]
+    more = len(found) - len(listed)
+    return [*listed, f"and {more} more differences of the schema"] if more else listed
 
 
 def _refuse_newer_database(applied: Names) -> None:

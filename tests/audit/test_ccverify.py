@@ -550,7 +550,7 @@ def test_alarms_in_the_log_are_printed_and_fail_the_verification(tmp_path):
     folder = log_with_alarms([7, 10]).write(tmp_path / "export")
     done = verify(folder)
     assert first_bad(done) == 7
-    assert "ALTERED. The log has 2 open alarms. First bad index: 7." in done.stdout
+    assert "ALTERED. Of 2 alarms in the log, 2 are open. First bad index: 7." in done.stdout
     first, second = [line for line in done.stdout.splitlines() if line.startswith("Alarm ")]
     moment = "2026-11-24T12:00:07.000000Z"
     for said in ("index 7:", moment, "audit.log.alarmed", "mac_mismatch", '"log_id": 7'):
@@ -568,7 +568,7 @@ def test_alarms_that_are_known_pass_and_those_after_them_do_not(tmp_path):
     for known in (2, 3):
         done = verify(folder, "--known-alarms", known)
         assert done.returncode == 0, done.stdout
-        assert "The log has 2 alarms." in done.stdout
+        assert "Of 2 alarms in the log, each is resolved" in done.stdout
     for wrong in ("-1", "x", "01"):
         assert verify(folder, f"--known-alarms={wrong}").returncode == 2
 
@@ -600,7 +600,11 @@ def log_with_a_loss(*, expected=6, found=4, writer=WRITERS[0], is_resolved=True)
 def test_a_loss_that_a_person_accepted_passes_and_is_printed(tmp_path):
     done = verify(log_with_a_loss().write(tmp_path / "export"))
     assert done.returncode == 0, done.stdout
-    assert "The numbers lack 2 entries, whose loss was accepted" in done.stdout
+    accepted = (
+        f"the numbers 5 to 6 of the writer {WRITERS[0]} are missing: accepted by the resolution at index 25."
+    )
+    assert accepted in done.stdout
+    assert "numbers are complete, except for accepted losses" in done.stdout
     assert "Resolution at index 25" in done.stdout
     assert "a failover on Friday" in done.stdout
 
@@ -628,8 +632,33 @@ def test_an_accepted_older_database_passes_and_is_printed(tmp_path):
     log.sign(10, [ED])
     done = verify(log.write(tmp_path / "export"))
     assert done.returncode == 0, done.stdout
-    assert "Alarm at index 7" in done.stdout
+    assert "An older database was accepted at index 7" in done.stdout
     assert "the disk broke" in done.stdout
+
+
+def test_each_accepted_loss_is_printed_beyond_any_number_of_resolutions(tmp_path):
+    log = Log()
+    for number in range(60):
+        before = str(log.rows[-1]["event_id"]) if number else ""
+        action = "audit.alarm.resolved" if number % 2 else "audit.log.alarmed"
+        log.add(action, meta={"raised_by": before} if number % 2 else {})
+    log.add("audit.log.rollback_accepted", meta={"reason": "the disk broke"})
+    log.sign(61, [ED])
+    done = verify(log.write(tmp_path / "export"))
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("Resolution at index") == done.stdout.count("Alarm at index") == 20
+    assert "And 10 resolutions more." in done.stdout
+    assert "An older database was accepted at index 60" in done.stdout
+
+
+@pytest.mark.parametrize(("fault", "first"), [(22, 12), (30, 30)])
+def test_a_loss_hides_no_later_fault_and_is_accepted_from_its_resolution_on(tmp_path, fault, first):
+    log = log_with_a_loss()
+    log.rows[fault]["id"] = log.rows[fault - 1]["id"]
+    log.sign(40, [ED])
+    done = verify(log.write(tmp_path / "export"))
+    assert first_bad(done) == first
+    assert f"Entry {fault} has the id of another" in done.stdout
 
 
 def test_known_alarms_excuse_nothing_else(tmp_path):

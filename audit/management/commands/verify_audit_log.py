@@ -43,7 +43,7 @@ class Command(JsonCommand, LogCommand):
             type=int,
             default=0,
             metavar="N",
-            help="do not report the first N alarms in the log, because they have been investigated",
+            help="do not report the first N alarms in the log, resolved ones and accepted older databases included",
         )
         parser.add_argument(
             "--with-archive",
@@ -107,6 +107,7 @@ def _lines(report: Report) -> list[str]:
     if report.archived:
         lines.append(f"{report.archived} of the entries are in the archive only")
     lines.append(f"{report.waiting} entries are not yet sequenced")
+    lines += [f"not checked: {text}" for text in report.unchecked]
     lines += [f"accepted: {text}" for text in report.accepted[:_LISTED]]
     if (more := len(report.accepted) - _LISTED) > 0:
         lines.append(f"and {more} more accepted losses")

@@ -1,4 +1,4 @@
-"""Compare the schema of the database with that of a freshly migrated one: in a verification, at a start, and again and again.
+"""Compare the schema of the database with that of a freshly migrated one: in verifications, at starts, and in the worker.
 
 Most objects of the schema decide which rows a statement reads or writes. A policy, view, index or function that no
 migration created can hide entries from readers, and a missing constraint lets invalid rows in.
@@ -45,19 +45,28 @@ def watch_schema() -> None:
     version do not compare, because they do not have the newer schema. Raises django.db.Error.
     """
     if not secrets.randbelow(_ONE_OF):
-        alarm_of_schema()
+        raise_schema_alarm()
 
 
-def alarm_of_schema() -> Sequence[str]:
+def raise_schema_alarm() -> Sequence[str]:
     """Raise an alarm if the schema differs. Returns the differences. Raises django.db.Error."""
-    if not (problem := _incomparable()):
-        _upgrade.current.since = None
-        found = schema_differences()
-    else:
-        found = [problem] if _lasts_too_long() else []
-    if found:
+    if found := _find_differences():
         raise_alarms([_alarm_of(found)])
     return found
+
+
+def has_schema_alarm(evidence: str) -> bool:
+    """Whether the schema still has the differences of an alarm with this evidence. Raises django.db.Error."""
+    found = _find_differences()
+    return bool(found) and _alarm_of(found).evidence == evidence
+
+
+def _find_differences() -> Sequence[str]:
+    """The differences. During an upgrade, a process of the earlier version finds none for ``_UPGRADE_SECONDS``."""
+    if not (problem := _incomparable()):
+        _upgrade.current.since = None
+        return schema_differences()
+    return [problem] if _lasts_too_long() else []
 
 
 def _incomparable() -> str:
@@ -66,7 +75,7 @@ def _incomparable() -> str:
     if newer := describe_newer_database(applied):
         return newer
     due = count_due_migrations(applied)
-    return f"{due} migrations of this version have not run" if due else ""
+    return f"migrations of this version that have not run: {due}" if due else ""
 
 
 def _lasts_too_long() -> bool:

@@ -7,7 +7,10 @@ from audit.services.resolving import resolve_alarm
 
 
 class Command(SystemCommand):
-    help = "Resolve an alarm of the audit log. To get alarm IDs, run list_audit_alarms."
+    help = (
+        "Resolve an alarm of the audit log. To get alarm IDs, run list_audit_alarms. "
+        "Resolving sequence_gap accepts the loss of the entries that it names."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("alarm_id", type=UUID, metavar="ID")
@@ -17,4 +20,6 @@ class Command(SystemCommand):
 
     def handle(self, *_args: Any, alarm_id: UUID, reason: str, **_options: Any) -> None:
         alarm = resolve_alarm(principal=self.principal, alarm_id=alarm_id, reason=reason)
-        self.stdout.write(f"{alarm.id} resolved")
+        self.stdout.write(
+            f"{alarm.id} resolved" + (f", and this loss accepted: {alarm.loss}" if alarm.loss else "")
+        )

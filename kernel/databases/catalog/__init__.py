@@ -1,5 +1,5 @@
 """The catalog of the database: tables, columns, constraints, indexes, triggers, functions and settings.
 
-``expected`` has those of a freshly migrated database, in ``postgresql.txt`` and ``sqlite.txt``. A test compares both files with one,
-and ``python -m tests.catalogs`` writes them.
+``postgresql.txt`` and ``sqlite.txt`` have those of a freshly migrated database. ``python -m tests.catalogs`` writes both files,
+and a test compares each with such a database.
 """

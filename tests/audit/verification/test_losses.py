@@ -1,5 +1,7 @@
 """A person accepts a loss by resolving its alarm, and only that one."""
 
+import json
+
 import pytest
 
 from audit.models import AuditAlarm, AuditLog
@@ -60,7 +62,7 @@ def test_missing_entries_are_a_finding_until_their_alarm_is_resolved(admin):
     report = verify_log()
     assert report.findings == []
     [text] = report.accepted
-    assert text.startswith(f"entries 3 to 4 of writer {writer} are missing, which was accepted by ")
+    assert text.startswith(f"entries 3 to 4 of writer {writer} are missing; accepted by ")
     assert text.endswith(": a failover on Friday")
     assert report.as_json()["accepted"] == [text]
 
@@ -88,14 +90,29 @@ def test_a_new_gap_is_a_finding_again(admin):
     assert gaps(verify_log()) == [f"entry 3 of writer {other} is missing"]
 
 
-def test_more_missing_entries_than_the_alarm_names_are_a_finding(admin):
+@pytest.mark.parametrize(("removed", "missing"), [(2, "2 to 3"), (4, "3 to 4")])
+def test_more_missing_entries_than_the_alarm_names_are_a_finding(admin, removed, missing):
     """Someone removes an entry beside the accepted ones, which was in the tree."""
     writer = lose(3)
     accept_all(admin)
-    altered("DELETE FROM audit_logs WHERE id = %s", AuditLog.objects.get(writer=writer, wseq=4).id)
+    altered("DELETE FROM audit_logs WHERE id = %s", AuditLog.objects.get(writer=writer, wseq=removed).id)
     report = verify_log()
-    assert gaps(report) == [f"entries 3 to 4 of writer {writer} are missing"]
+    assert gaps(report) == [f"entries {missing} of writer {writer} are missing"]
     assert FindingKind.ENTRY_MISSING in report.counts
+
+
+def test_an_altered_entry_is_no_resolution():
+    writer = lose(3)
+    alarm = AuditAlarm.objects.get()
+    meta = json.dumps({"raised_by": str(alarm.event_id), "reason": "x"})
+    altered(
+        "UPDATE audit_logs SET action = 'audit.alarm.resolved', meta = %s WHERE id = %s",
+        meta,
+        AuditLog.objects.get(writer=writer, wseq=1).id,
+    )
+    report = verify_log()
+    assert gaps(report) == [f"entry 3 of writer {writer} is missing"]
+    assert report.accepted == []
 
 
 def test_an_altered_row_of_the_alarm_accepts_nothing(admin):
@@ -114,6 +131,10 @@ def test_gaps_beyond_those_with_an_alarm_get_one_from_a_verification(admin):
         accept_all(admin)
         verify_and_record(actor=ACTOR, report_problem=print)
         sequence()
+    named = AuditAlarm.objects.filter(kind="sequence_gap")
+    assert {(alarm.expected, alarm.found) for alarm in named} == {("2", "1")}
+    assert {str(alarm.writer) for alarm in named} == set(map(str, writers))
+    assert None not in {alarm.log_id for alarm in named}
     accept_all(admin)
     report = verify_log()
     assert report.findings == []

@@ -1,15 +1,18 @@
 """A verification, a start and the worker compare the schema, the indexes, and what readers get."""
 
 import time
+from collections import Counter
 from contextlib import contextmanager
 
 import pytest
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
+from django.test.utils import CaptureQueriesContext
 
 from audit.models import AuditAlarm, AuditLog
 from audit.sequencing.alarms import AlarmKind
-from audit.verification.database import schema
+from audit.services.resolving import resolve_alarm
+from audit.verification.database import indexes, readers, schema
 from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
 from ciphercanary.server.preparation import require_prepared
@@ -68,8 +71,12 @@ def test_a_verification_finds_an_altered_schema(root_of_trust):
 
 
 def test_the_worker_raises_one_alarm_for_an_altered_schema(root_of_trust):
+    compares = set()
     for _ in range(50):
-        schema.watch_schema()
+        with CaptureQueriesContext(connection) as statements:
+            schema.watch_schema()
+        compares.add(len(statements) > 0)
+    assert compares == {True, False}
     assert alarms() == []
     with added_index():
         for _ in range(50):  # it compares at a third of the calls
@@ -88,20 +95,68 @@ def test_a_start_warns_of_an_altered_schema_and_raises_the_alarm(root_of_trust, 
 def test_during_an_upgrade_an_earlier_version_does_not_compare_for_an_hour(root_of_trust, monkeypatch):
     began = time.monotonic()
     with invented_migration(), added_index():
-        assert schema.alarm_of_schema() == []
+        assert schema.raise_schema_alarm() == []
         monkeypatch.setattr(schema.time, "monotonic", lambda: began + 3590)
-        assert schema.alarm_of_schema() == []
+        assert schema.raise_schema_alarm() == []
         monkeypatch.setattr(schema.time, "monotonic", lambda: began + 3610)
-        [problem] = schema.alarm_of_schema()
+        [problem] = schema.raise_schema_alarm()
         assert "audit 9999_invented" in problem
         assert found(FindingKind.SCHEMA) == [problem]
-    monkeypatch.undo()
-    assert schema.alarm_of_schema() == []
+    assert schema.raise_schema_alarm() == []
     with invented_migration():
-        assert schema.alarm_of_schema() == []  # the hour begins again
+        assert schema.raise_schema_alarm() == []  # the hour begins again
+
+
+def test_a_database_without_all_migrations_is_not_compared(root_of_trust):
+    recorder = MigrationRecorder(connection)
+    recorder.record_unapplied("audit", "0026_full_index_pages")
+    try:
+        assert found(FindingKind.SCHEMA) == ["migrations of this version that have not run: 1"]
+    finally:
+        recorder.record_applied("audit", "0026_full_index_pages")
+
+
+def test_the_same_differences_raise_an_alarm_again_after_they_were_undone(admin):
+    with added_index():
+        schema.raise_schema_alarm()
+    resolve_open_alarm(admin)
+    with added_index():
+        schema.raise_schema_alarm()
+        assert AuditAlarm.objects.open().count() == 1
+        resolve_open_alarm(admin)
+        schema.raise_schema_alarm()  # the person has accepted what is still there
+        assert AuditAlarm.objects.open().count() == 0
+
+
+def resolve_open_alarm(admin):
+    alarm = AuditAlarm.objects.open().get()
+    resolve_alarm(principal=admin.principal, alarm_id=alarm.id, reason="seen")
+
+
+def test_other_differences_behind_the_first_one_are_another_alarm():
+    assert schema._alarm_of(["a", "b"]).evidence != schema._alarm_of(["a", "c"]).evidence
 
 
 # --- Rows that readers do not get
+
+
+def test_the_sample_has_a_random_row_of_each_of_random_values():
+    chosen = Counter()
+    for _ in range(300):
+        values = readers._Values()
+        for row in range(4):
+            values.add("a", row)
+        chosen[values.samples["a"].row] += 1
+    assert set(chosen) == {0, 1, 2, 3}
+    assert min(chosen.values()) > 40  # 75 expected, seven standard deviations more
+    late = 0
+    for _ in range(20):
+        values = readers._Values()
+        for value in range(2 * readers._MOST):
+            values.add(str(value), value)
+        assert len(values.samples) == readers._MOST
+        late += sum(int(value) >= readers._MOST for value in values.samples)
+    assert 0.35 < late / (20 * readers._MOST) < 0.65
 
 
 @contextmanager
@@ -186,6 +241,21 @@ def test_an_index_of_postgresql_that_lacks_rows_is_found_with_amcheck(log):
     finally:
         execute(f"REINDEX INDEX {name}")
         execute("DROP EXTENSION IF EXISTS amcheck")
+
+
+@on_postgresql
+def test_a_verification_names_indexes_that_it_cannot_check(log):
+    assert [text.partition(",")[0] for text in verify_log().unchecked] == ["indexes"]
+    execute("CREATE EXTENSION amcheck")
+    try:
+        assert verify_log().unchecked == []
+        execute("CREATE ROLE reader")
+        execute("SET ROLE reader")
+        assert not indexes.can_check_indexes()
+    finally:
+        execute("RESET ROLE")
+        execute("DROP ROLE IF EXISTS reader")
+        execute("DROP EXTENSION amcheck")
 
 
 @on_postgresql
