@@ -22,7 +22,7 @@ from audit.verification import integrity
 from audit.verification.database.schema import has_schema_alarm
 from audit.verification.integrity import FoundEntry
 from kernel.clock import database_now
-from kernel.errors import NotFound
+from kernel.errors import Conflict, NotFound
 from kernel.freshness.epoch import require_current
 from kernel.freshness.stamps import EpochStamp
 from kernel.labels import check_reason
@@ -64,19 +64,21 @@ def resolve_alarm(*, principal: Resolver, alarm_id: UUID, reason: str) -> AuditA
 
     The same evidence raises no further alarm if it is still present when it is accepted. A row with a MAC mismatch is
     first replaced with the content of its log entry. Raises Denied, RecentAuthRequired, Invalid for the reason,
-    NotFound, and AlarmResolved.
+    NotFound, AlarmResolved, and Conflict if the entry accepts a loss that the row did not show.
     """
     principal.require(RESOLVE_PERMISSION)
     now = database_now()
     principal.require_recent_sign_in(now)
     check_reason(reason)
     catch_up()  # the alarm's own entry decides what it is
+    _restore_loss(alarm_id)
     with transaction.atomic():
         alarm = AuditAlarm.objects.select_for_update().with_id(alarm_id)
         if alarm is None:
             raise NotFound
         if not alarm.is_authentic:
             alarm = _rebuilt(alarm)
+            _require_no_loss(alarm)
         elif alarm.resolved_at is not None:
             raise AlarmResolved(format_timestamp(alarm.resolved_at))
         before = _decision(alarm)
@@ -90,6 +92,26 @@ def resolve_alarm(*, principal: Resolver, alarm_id: UUID, reason: str) -> AuditA
         record(event, principal.actor, changes=[change])
         require_current(principal.stamp)
     return alarm
+
+
+def _restore_loss(alarm_id: UUID) -> None:
+    """Replace an altered row whose entry names missing entries, because no one has seen what its resolution accepts."""
+    with transaction.atomic():
+        alarm = AuditAlarm.objects.select_for_update().with_id(alarm_id)
+        if alarm is None or alarm.is_authentic:
+            return
+        entry = _intact_entry(alarm)
+        if entry is None or entry.as_row().code != AlarmKind.SEQUENCE_GAP:
+            return
+        alarm = _rebuilt(alarm)
+    _require_no_loss(alarm)
+
+
+def _require_no_loss(restored: AuditAlarm) -> None:
+    if restored.loss:
+        raise Conflict(
+            "The stored alarm was altered, and has been restored. Look at it again: resolving it accepts a loss."
+        )
 
 
 def _event_of(alarm: AuditAlarm, reason: str) -> Event:

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from audit.log.events import Event, RowChange
+from audit.log.raw_rows import as_stored
 from audit.models import AuditAlarm, AuditTrail
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.bundles.step import sequence_step
@@ -15,6 +16,7 @@ from audit.services import alarms as service
 from audit.services.alarms import raise_alarms
 from audit.services.resolving import resolve_alarm, restore_alarms
 from audit.services.showing import show_entry_with_changes, show_rows
+from kernel.errors import Conflict
 from tests.audit.alarms import alarm_at, alarm_entries
 from tests.audit.sequencing.log import altered, write
 from tests.browsing import signed_in
@@ -78,6 +80,19 @@ def test_resolving_an_altered_alarm_makes_it_what_its_entry_says(admin):
     assert (row.id, row.kind, row.found, row.is_open) == (alarm.id, "entry_altered", alarm_at().found, False)
     raise_alarms([coming])
     assert AuditAlarm.objects.open().get().log_id == 99
+
+
+def test_a_loss_that_an_altered_row_hides_is_not_accepted_unseen(admin):
+    """Another alarm takes the entry of the missing entries, whose own row is gone."""
+    raise_alarms([Alarm(kind=AlarmKind.SEQUENCE_GAP, writer="w", expected=4, found=2), alarm_at(1)])
+    gap, harmless = (AuditAlarm.objects.get(kind=kind) for kind in ("sequence_gap", "entry_altered"))
+    altered("DELETE FROM audit_alarms WHERE id = %s", as_stored(gap.id))
+    altered("UPDATE audit_alarms SET event_id = %s", as_stored(gap.event_id))
+    with pytest.raises(Conflict, match="Look at it again"):
+        resolved(admin, harmless)
+    row = AuditAlarm.objects.get(id=harmless.id)
+    assert (row.is_open, row.loss) == (True, "entries 3 to 4 of writer w are missing")
+    assert not resolved(admin, harmless).is_open
 
 
 def test_a_row_without_an_intact_entry_can_be_resolved_as_what_it_is(admin):

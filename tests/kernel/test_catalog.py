@@ -17,7 +17,9 @@ POSTGRESQL = {
     "DROP INDEX idx_audit_logs_actor;; CREATE INDEX idx_audit_logs_actor ON audit_logs (hashtextextended(actor_name, 0), id) "
     "WHERE actor_name <> 'mallory'": "the index idx_audit_logs_actor of audit_logs was altered: CREATE INDEX idx_audit_logs_actor",
     "CREATE INDEX added ON users (username)": "the index added of users is not the application's: CREATE INDEX added ON users",
-    "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'idx_audit_logs_timestamp'::regclass": "the index idx_audit_logs_timestamp of audit_logs is missing",
+    "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'idx_audit_logs_timestamp'::regclass": "the index idx_audit_logs_timestamp of audit_logs was altered: CREATE INDEX idx_audit_logs_timestamp ON audit_logs USING btree (\"timestamp\") WITH (fillfactor='100') invalid",
+    "CREATE INDEX added ON users (username);; UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'added'::regclass": "the index added of users is not the application's: CREATE INDEX added ON users USING btree (username) invalid",
+    'CREATE INDEX " idx_audit_logs_timestamp" ON audit_logs (user_agent)': "the index  idx_audit_logs_timestamp of audit_logs is not the application's",
     "CREATE POLICY hiding ON audit_logs USING (actor_name <> 'mallory')": "the policy hiding of audit_logs is not the application's: ((actor_name)::text <> 'mallory'::text)",
     "ALTER TABLE audit_logs ENABLE ROW LEVEL SECURITY": "the table audit_logs was altered: r p heap row security",
     "ALTER TABLE audit_logs FORCE ROW LEVEL SECURITY": "the table audit_logs was altered: r p heap forced",
@@ -40,11 +42,14 @@ POSTGRESQL = {
     "ALTER FUNCTION refuse_removal_of_entry() SECURITY DEFINER": "the function refuse_removal_of_entry() was altered: plpgsql trigger f v security definer BEGIN",
     "CREATE RULE swallow AS ON INSERT TO audit_alarms DO INSTEAD NOTHING": "the rule swallow of audit_alarms is not the application's: CREATE RULE swallow AS ON INSERT TO audit_alarms DO INSTEAD NOTHING;",
     "CREATE TABLE more () INHERITS (users)": "the inheritance more from users of users is not the application's: ",
-    "CREATE FUNCTION lower(varchar) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1::text'": "the function lower(character varying) is not the application's: sql text f i SELECT $1::text",
+    "CREATE FUNCTION lower(varchar) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1::text'": "the function lower(character varying) is not the application's: sql text f i character varying SELECT $1::text",
+    "CREATE FUNCTION lower(varchar) RETURNS text LANGUAGE sql STRICT AS 'SELECT $1::text'": "the function lower(character varying) is not the application's: sql text f v character varying strict SELECT $1::text",
+    "ALTER FUNCTION refuse_change_of_log() RENAME TO away;; CREATE FUNCTION refuse_change_of_log() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN -- %\n RETURN NULL; END'": "the function refuse_change_of_log() was altered: plpgsql trigger f v",
     "CREATE FUNCTION differ(varchar, varchar) RETURNS boolean LANGUAGE sql AS 'SELECT false';; CREATE OPERATOR = (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = differ)": "the operator =(character varying,character varying) is not the application's: differ(character varying,character varying)",
     "CREATE CAST (varchar AS bytea) WITHOUT FUNCTION": "the cast character varying to bytea is not the application's: e",
     "SET LOCAL session_replication_role = replica": "the setting session_replication_role was altered: replica",
     "SET LOCAL standard_conforming_strings = off": "the setting standard_conforming_strings was altered: off",
+    "SET LOCAL gin_fuzzy_search_limit = 1": "the setting gin_fuzzy_search_limit was altered: 1",
     "SET LOCAL search_path = public, pg_catalog": "the setting search_path was altered: does not begin with pg_catalog",
 }
 SQLITE = {
@@ -54,10 +59,14 @@ SQLITE = {
     "CREATE INDEX added ON users (username)": "the index added of users is not the application's: CREATE INDEX added ON users (username)",
     "DROP TRIGGER audit_logs_ids": "the trigger audit_logs_ids of audit_logs is missing",
     "CREATE TRIGGER swallow BEFORE INSERT ON audit_alarms BEGIN SELECT RAISE(IGNORE); END": "the trigger swallow of audit_alarms is not the application's: CREATE TRIGGER swallow BEFORE INSERT ON audit_alarms BEGIN SELECT RAISE(IGNORE); END",
+    "CREATE TRIGGER swallow BEFORE INSERT ON AUDIT_ALARMS BEGIN SELECT RAISE(IGNORE); END": "the trigger swallow of audit_alarms is not the application's",
+    'CREATE TRIGGER " audit_logs_ids" BEFORE INSERT ON audit_logs BEGIN SELECT RAISE(IGNORE); END': "the trigger  audit_logs_ids of audit_logs is not the application's",
+    'ALTER TABLE audit_receipts RENAME TO "kept\u00a0";; CREATE TABLE audit_receipts ("id" integer\u00a0NOT\u00a0NULL)': "the table audit_receipts was altered: CREATE TABLE",
     "DROP TABLE audit_receipts;; CREATE VIEW audit_receipts AS SELECT 1 AS id": "the view audit_receipts is not the application's: CREATE VIEW audit_receipts AS SELECT 1 AS id",
     "ALTER TABLE audit_receipts ADD COLUMN more integer": "the table audit_receipts was altered: CREATE TABLE",
 }
 STATEMENTS = {"postgresql": POSTGRESQL, "sqlite": SQLITE}[connection.vendor]
+UNUSED = "{};; UPDATE pg_index SET {} WHERE indexrelid = '{}'::regclass"
 # Neither hides, adds nor changes a row of ours.
 HARMLESS = {
     "postgresql": [
@@ -66,7 +75,16 @@ HARMLESS = {
         "CREATE EXTENSION amcheck",
         "DROP INDEX idx_users_fts",  # without pg_trgm it is not created
         "ALTER TABLE audit_logs SET (autovacuum_vacuum_scale_factor = 0.01)",
-        "CREATE INDEX added ON users (username);; UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'added'::regclass",
+        UNUSED.format(
+            "CREATE INDEX added ON users (username)", "indisvalid = false, indisready = false", "added"
+        ),
+        UNUSED.format(
+            "CREATE INDEX a_ccnew ON audit_logs (timestamp) WITH (fillfactor = 100)",
+            "indisvalid = false",
+            "a_ccnew",
+        ),
+        "CREATE TYPE other AS (a integer);; CREATE FUNCTION lower(other) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'",
+        "SET LOCAL quote_all_identifiers = on",
         "SET LOCAL search_path = pg_catalog, public",
     ],
     "sqlite": ["ANALYZE", "CREATE TABLE others (id integer UNIQUE)"],
@@ -115,6 +133,40 @@ def test_a_manipulation_is_a_difference(statements):
     execute(statements)
     found = schema_differences()
     assert [difference for difference in found if STATEMENTS[statements] in difference], found
+
+
+FORGED_CATALOG = """
+CREATE SCHEMA evil;
+CREATE FUNCTION evil.current_schemas(boolean) RETURNS name[] LANGUAGE sql AS 'SELECT ARRAY[''pg_catalog'', ''public'']::name[]';
+CREATE FUNCTION evil.pg_table_is_visible(oid) RETURNS boolean LANGUAGE sql AS
+    'SELECT relnamespace = ''public''::regnamespace FROM pg_catalog.pg_class WHERE oid = $1';
+CREATE VIEW evil.pg_policy AS SELECT * FROM pg_catalog.pg_policy WHERE false;
+CREATE VIEW evil.users AS SELECT * FROM public.users WHERE username <> 'mallory';
+CREATE POLICY hiding ON audit_logs USING (true)
+"""
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no search path")
+@pytest.mark.parametrize("path", ["evil, pg_catalog, public", "evil, public"])
+def test_the_search_path_of_the_session_leads_to_no_forged_catalog(path):
+    with connection.cursor() as cursor:
+        cursor.execute(FORGED_CATALOG)
+        cursor.execute(f"SET LOCAL search_path = {path}")
+        found = " ".join(schema_differences())
+        cursor.execute("SHOW search_path")
+        assert cursor.fetchone() == (path,)
+    assert "the policy hiding of audit_logs" in found
+    assert (
+        "the table users was altered: v p, r p heap" in found
+        or "the table users was altered: r p heap, v p" in found
+    )
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no search path")
+def test_a_temporary_view_of_the_session_replaces_no_catalog():
+    execute("CREATE TEMPORARY VIEW pg_policy AS SELECT * FROM pg_catalog.pg_policy WHERE false")
+    execute("CREATE POLICY hiding ON audit_logs USING (true)")
+    assert [found for found in schema_differences() if "hiding" in found]
 
 
 def test_a_name_has_no_control_characters():

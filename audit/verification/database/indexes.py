@@ -53,5 +53,7 @@ def _message_of(schema: str, index: int) -> str:
     except django.db.Error as error:
         if isinstance(error.__cause__, psycopg.errors.IndexCorrupted | psycopg.errors.DataCorrupted):
             return str(error).splitlines()[0]
-        raise
+        if list(rows_of("SELECT 1 FROM pg_class WHERE oid = %s", [index])):
+            raise
+        # REINDEX CONCURRENTLY has replaced it meanwhile.
     return ""

@@ -65,7 +65,8 @@ def _find_differences() -> Sequence[str]:
     """The differences. During an upgrade, a process of the earlier version finds none for ``_UPGRADE_SECONDS``."""
     if not (problem := _incomparable()):
         _upgrade.current.since = None
-        return schema_differences()
+        found = schema_differences()
+        return found if found and not _incomparable() else []  # an upgrade may have been committed meanwhile
     return [problem] if _lasts_too_long() else []
 
 

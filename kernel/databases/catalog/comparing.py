@@ -3,19 +3,17 @@
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
-from kernel.databases.catalog import postgresql
 from kernel.databases.catalog.objects import Catalog, catalog_of, decode, differences
+from kernel.databases.catalog.postgresql import STATEMENTS
 
-# Each statement returns (kind, table, name, definition).
-_STATEMENTS = {
-    "postgresql": postgresql.STATEMENTS,
-    "sqlite": (
-        "SELECT type, tbl_name, CASE WHEN name = tbl_name THEN '' ELSE name END, sql FROM sqlite_master",
-    ),
-}
+# (kind, table, name, definition). Names are not case-sensitive.
+_SQLITE = """
+SELECT type, lower(tbl_name), CASE WHEN name = tbl_name THEN '' ELSE name END, sql FROM sqlite_master
+"""
 
 
 def schema_differences() -> list[str]:
@@ -38,13 +36,38 @@ def catalog_file(vendor: str) -> Path:
 
 def read_catalog(tables: Collection[str], functions: Collection[str]) -> Catalog:
     """The objects of these tables and functions, and those that take the place of others. Raises django.db.Error."""
-    names = (
-        {"tables": list(tables), "functions": list(functions)} if connection.vendor == "postgresql" else None
-    )
-    rows = []
-    with connection.cursor() as cursor:
-        for statement in _STATEMENTS[connection.vendor]:
-            cursor.execute(statement, names)
-            rows += cursor.fetchall()
+    if connection.vendor == "postgresql":
+        rows = _read_postgresql(tables, functions)
+    else:
+        with connection.cursor() as cursor:
+            rows = cursor.execute(_SQLITE).fetchall()
     found = catalog_of(rows)
     return {each: text for each, text in found.items() if not each.table or each.table in tables}
+
+
+def _read_postgresql(tables: Collection[str], functions: Collection[str]) -> list[tuple[object, ...]]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Qualified, because a function of the same name can come first in the search path.
+        cursor.execute(
+            "SELECT pg_catalog.current_schemas(true), pg_catalog.current_setting('search_path'), "
+            "pg_catalog.current_setting('quote_all_identifiers')"
+        )
+        [[schemas, path, quotes]] = cursor.fetchall()
+        lasting = [schema for schema in schemas if not schema.startswith("pg_temp_")]
+        begins = "begins" if lasting[:1] == ["pg_catalog"] else "does not begin"
+        rows: list[tuple[object, ...]] = [("setting", "", "search_path", f"{begins} with pg_catalog")]
+        others = [connection.ops.quote_name(schema) for schema in lasting if schema != "pg_catalog"]
+        _set(cursor, search_path=", ".join(["pg_catalog", *others, "pg_temp"]), quote_all_identifiers="off")
+        for statement in STATEMENTS:
+            cursor.execute(
+                statement, {"tables": list(tables), "functions": list(functions), "schemas": schemas}
+            )
+            rows += cursor.fetchall()
+        _set(cursor, search_path=path, quote_all_identifiers=quotes)
+    return rows
+
+
+def _set(cursor: Any, **settings: str) -> None:
+    """Until the end of the transaction, which may be the caller's."""
+    for name, value in settings.items():
+        cursor.execute("SELECT pg_catalog.set_config(%s, %s, true)", [name, value])

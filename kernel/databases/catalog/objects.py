@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _SEPARATOR = " | "
+_SPACE = re.compile(r"[ \t\r\n]+")
 _LIST = re.compile(r"ARRAY\[([^]]*)\]::text\[\]")
+_REBUILT = re.compile(r"_cc(new|old)\d*$")
 _VARYING = "::character varying"
 
 
@@ -25,10 +27,21 @@ type Catalog = dict[CatalogObject, str]
 """The definition of each object, on one line."""
 
 
-def catalog_of(rows: Iterable[Iterable[object]]) -> Catalog:
-    """``rows`` are (kind, table, name, definition)."""
-    texts = (tuple(" ".join(str(value or "").split()) for value in row) for row in rows)
-    return {CatalogObject(kind, table, name): _as_restored(text) for kind, table, name, text in texts}
+def catalog_of(rows: Iterable[Iterable[Any]]) -> Catalog:
+    """``rows`` are (kind, table, name, definition). Definitions of the same object are joined."""
+    found: Catalog = {}
+    for kind, table, name, definition in rows:
+        each, text = (
+            CatalogObject(str(kind), str(table), str(name)),
+            _as_restored(_on_one_line(str(definition or ""))),
+        )
+        found[each] = f"{found[each]}, {text}" if each in found else text
+    return found
+
+
+def _on_one_line(definition: str) -> str:
+    """Without white space that has no meaning. Other spaces of Unicode are parts of names, and a comment ends with its line."""
+    return definition if "--" in definition else _SPACE.sub(" ", definition).strip(" ")
 
 
 def _as_restored(definition: str) -> str:
@@ -54,9 +67,23 @@ def differences(expected: Catalog, found: Catalog) -> Iterator[str]:
             if not _may_be_missing(expected[each]):
                 yield f"{each} is missing"
         elif each not in expected:
-            yield _printable(f"{each} is not the application's: {found[each]}")
+            if not _is_rebuilding(each, found[each], expected):
+                yield _printable(f"{each} is not the application's: {found[each]}")
         elif expected[each] != found[each]:
             yield _printable(f"{each} was altered: {found[each]}")
+
+
+def _is_rebuilding(each: CatalogObject, definition: str, expected: Catalog) -> bool:
+    """Whether REINDEX CONCURRENTLY is about to replace an index of ours with this one, or has just replaced this one."""
+    if each.kind != "index" or not _REBUILT.search(each.name):
+        return False
+    unnamed = definition.removesuffix(" invalid").replace(f" {each.name} ", " ", 1)
+    return any(
+        other.kind == "index"
+        and other.table == each.table
+        and text.replace(f" {other.name} ", " ", 1) == unnamed
+        for other, text in expected.items()
+    )
 
 
 def _printable(text: str) -> str:
