@@ -14,14 +14,14 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_803,
-    "audit": 21_488,
+    "audit": 21_536,
     "backups": 1_355,
     "canaries": 4_878,
-    "ciphercanary": 3_418,
-    "console": 4_003,
+    "ciphercanary": 3_420,
+    "console": 4_008,
     "crypto_ops": 9_122,
     "demo": 1_093,
-    "kernel": 14_584,
+    "kernel": 14_638,
     "keys": 12_283,
     "notifications": 2_163,
 }
