@@ -100,7 +100,7 @@ class Losses:
             yield each.finding
 
     def decision_about(self, writer: str, first: int, last: int) -> str:
-        """Who accepted that these numbers are missing, when and why; "" if no one did."""
+        """The person, the time and the reason of the acceptance of this loss; "" without one."""
         for event, named in self._named.items():
             if event in self._decisions and named.covers(writer, first, last):
                 return self._decisions[event]
