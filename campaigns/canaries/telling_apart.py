@@ -88,6 +88,7 @@ class Campaign:
 
     def round(self, population: Population, number: int) -> None:
         size = self.options.keys + self.options.canaries
+        population.client.connection.close()  # the server has ended it during the reading; the next request opens another
         population.admin, population.dora, population.stella = (
             self.product.token(name) for name in ("admin", "dora", "stella")
         )
