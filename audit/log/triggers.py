@@ -161,12 +161,12 @@ def _sqlite_trigger(table: str, operation: str, condition: str, refused: str) ->
     return _SQLITE_TRIGGER.format(table=table, operation=operation, condition=condition, refused=refused)
 
 
-def _refused_by_sqlite(table: str, deletable: Collection[str] = _DELETABLE) -> list[tuple[str, str, str]]:
+def _refused_by_sqlite(table: str) -> list[tuple[str, str, str]]:
     """(operation, condition, word of the refusal) for each trigger of a table."""
     same = " OR ".join(
         "(" + " AND ".join(f"{column} = NEW.{column}" for column in columns) + ")"
         for columns in _UNIQUE_COLUMNS[table]
     )
     replaces = f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 - constants of this module
-    deletes = [] if table in deletable else [("DELETE", "", "DELETE")]
+    deletes = [] if table in _DELETABLE else [("DELETE", "", "DELETE")]
     return [("UPDATE", "", "UPDATE"), *deletes, ("INSERT", replaces, "REPLACE")]

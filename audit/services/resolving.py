@@ -78,7 +78,7 @@ def resolve_alarm(*, principal: Resolver, alarm_id: UUID, reason: str) -> AuditA
             raise NotFound
         if not alarm.is_authentic:
             alarm = _rebuilt(alarm)
-            _require_no_loss(alarm)
+            _require_no_loss(alarm)  # it was altered after ``_restore_loss``
         elif alarm.resolved_at is not None:
             raise AlarmResolved(format_timestamp(alarm.resolved_at))
         before = _decision(alarm)

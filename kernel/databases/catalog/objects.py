@@ -24,7 +24,7 @@ class CatalogObject(NamedTuple):
 
 
 type Catalog = dict[CatalogObject, str]
-"""The definition of each object, on one line."""
+"""The definition of each object: on one line, unless it has a comment of SQL."""
 
 
 def catalog_of(rows: Iterable[Iterable[Any]]) -> Catalog:
