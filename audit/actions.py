@@ -22,6 +22,10 @@ ALARM_RESOLVED: Final = LABELS.add("audit.alarm.resolved", "Resolve alarm")
 # ``verify_audit_log`` ended: ``code`` is the result, empty if the log is intact.
 LOG_VERIFIED: Final = LABELS.add("audit.log.verified", "Verify audit log")
 LOG_ROLLBACK_ACCEPTED: Final = LABELS.add("audit.log.rollback_accepted", "Accept older database")
+# The sums of all protected rows begin with the rows as they are: of a new database, or accepted by a person.
+STATE_BEGUN: Final = LABELS.add("audit.state.begun", "Begin sums of protected rows")
+# A transaction without an entry of its own changed protected rows, such as a rewrap.
+ROWS_CHANGED: Final = LABELS.add("audit.rows.changed", "Change protected rows")
 CHECKPOINT_KEY_PUBLISHED: Final = LABELS.add("audit.checkpoint_key.published", "Publish checkpoint key")
 CHECKPOINT_KEY_ROTATED: Final = LABELS.add("audit.checkpoint_key.rotated", "Rotate checkpoint key")
 SEGMENT_ARCHIVED: Final = LABELS.add("audit.segment.archived", "Archive segment")

@@ -7,7 +7,7 @@ from kernel import actions as kernel_actions
 SWEEP_SECONDS = 600.0
 ARCHIVE_SECONDS = 30.0
 FORWARD_SECONDS = 2.0
-WATCH_SCHEMA_SECONDS = 10.0
+WATCH_SECONDS = 10.0
 
 
 class AuditConfig(AppConfig):
@@ -21,7 +21,10 @@ class AuditConfig(AppConfig):
         from audit.forwarding.running import forward_due  # noqa: PLC0415
         from audit.models import AuditExport  # noqa: PLC0415
         from audit.sequencing.alarms import TOPIC  # noqa: PLC0415
+        from audit.services.recording import record_changes  # noqa: PLC0415
         from audit.verification.database.schema import watch_schema  # noqa: PLC0415
+        from audit.verification.database.state import watch_state  # noqa: PLC0415
+        from kernel.databases.changes import record_rest_with  # noqa: PLC0415
         from kernel.jobs import registry  # noqa: PLC0415
         from kernel.outbox import topics  # noqa: PLC0415
 
@@ -29,7 +32,9 @@ class AuditConfig(AppConfig):
         registry.register_periodic("delete_expired_results", SWEEP_SECONDS, task.delete_expired_results)
         registry.register_periodic("archive_audit_log", ARCHIVE_SECONDS, archive_due_segment)
         registry.register_periodic("forward_audit_log", FORWARD_SECONDS, forward_due, is_long=True)
-        registry.register_periodic("watch_schema", WATCH_SCHEMA_SECONDS, watch_schema)
+        registry.register_periodic("watch_schema", WATCH_SECONDS, watch_schema)
+        registry.register_periodic("watch_state", WATCH_SECONDS, watch_state)
+        record_rest_with(record_changes)
         topics.register(TOPIC)
         action_labels.register(actions.LABELS)
         action_labels.register(kernel_actions.LABELS)

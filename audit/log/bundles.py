@@ -2,7 +2,8 @@
 
 Writers insert bundles. The sequencer turns each entry into a row of ``audit_logs`` (``audit.sequencing.bundles.expanding``).
 The body is JSON: ``kinds`` lists the distinct columns that entries share, and ``entries`` the rest of each entry:
-``[kind, event id as 32 hexadecimal digits, request id, size]``.
+``[kind, event id as 32 hexadecimal digits, request id, size]``. ``changes``, if there are any, lists those of protected
+rows: ``[table, key, before, after]`` (``kernel.databases.changes``).
 
 The MAC covers ``["at","writer",first,entries]`` and the body. A row's MAC covers a text that begins with ``{``, so
 neither can be taken for the other.
@@ -23,6 +24,7 @@ from audit.log.entry_mac import check_entry_mac, compute_entry_mac
 from audit.log.events import META_LIMIT, TEXT_LIMITS, TRAIL_DIGESTS, Actor, Event, clean_mapping
 from audit.log.personal_data import as_recorded
 from audit.models.bundles import AuditBundle
+from kernel.databases.changes import Change
 
 _VERSION: Final = 1  # of the covered text
 _KIND: Final = itemgetter(0)
@@ -63,6 +65,7 @@ class Body(msgspec.Struct, frozen=True):
 
     kinds: list[msgspec.Raw]
     entries: list[tuple[int, str, str, int | None]]
+    changes: list[Change] = []  # msgspec copies it
 
 
 def entry_of(
@@ -73,7 +76,9 @@ def entry_of(
     return Entry(kind_of(event, actor, digests), own_id, actor.request_id, event.size)
 
 
-def bundle_of(entries: Sequence[Entry], *, at: datetime, writer: str, first: int) -> Bundle:
+def bundle_of(
+    entries: Sequence[Entry], *, at: datetime, writer: str, first: int, changes: Sequence[Change] = ()
+) -> Bundle:
     """One bundle of these entries, sorted by their kinds, with its MAC. ``first`` is the number of the first of them."""
     kinds: dict[bytes, int] = {}
     numbered = [
@@ -81,7 +86,8 @@ def bundle_of(entries: Sequence[Entry], *, at: datetime, writer: str, first: int
         for entry in entries
     ]
     numbered.sort(key=_KIND)  # the sequencer packs consecutive entries of a kind into one row
-    body = b'{"kinds":[%b],"entries":%b}' % (b",".join(kinds), _ENCODER.encode(numbered))
+    rest = b',"changes":%b' % _ENCODER.encode(changes) if changes else b""
+    body = b'{"kinds":[%b],"entries":%b%b}' % (b",".join(kinds), _ENCODER.encode(numbered), rest)
     timestamp = format_timestamp(at)
     covered = _covered_by_mac(timestamp, writer, first, len(entries), body)
     return Bundle(timestamp, writer, first, len(entries), body, compute_entry_mac(covered, _VERSION))

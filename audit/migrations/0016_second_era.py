@@ -43,13 +43,14 @@ def end_first_era(apps, schema_editor):
 def begin_first_era(apps, schema_editor):
     """Give every entry of the second era a row in the table of leaves, as the earlier version expects."""
     connection = schema_editor.connection
+    eras = Eras.of(apps.get_model("audit", "AuditTree").objects.get(id=1))
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM audit_bundles")
         if cursor.fetchone()[0]:
             raise RuntimeError("Entries wait. Run checkpoint_audit_log first.")
         cursor.execute(
             "INSERT INTO audit_leaves (idx, log_id, leaf_hash) "
-            f"SELECT places.idx, places.log_id, {STORED_LEAF.format('places.log_id')} FROM {Eras.read().places()} places "
+            f"SELECT places.idx, places.log_id, {STORED_LEAF.format('places.log_id')} FROM {eras.places()} places "
             "WHERE places.log_id NOT IN (SELECT log_id FROM audit_leaves)"
         )
         cursor.execute("UPDATE audit_tree SET old_size = 0, id_shift = 0 WHERE id = 1")

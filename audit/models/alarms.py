@@ -65,6 +65,7 @@ class AuditAlarm(MacProtectedRow):
     """
 
     MAC_LABEL: ClassVar[str] = "audit-alarm"
+    STATE: ClassVar[str] = ""  # entries of the log have each alarm and its resolution
     TEXT_LIMIT: ClassVar[int] = 400
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -138,7 +139,11 @@ class AuditAlarm(MacProtectedRow):
 
     @property
     def loss(self) -> str:
-        """The missing entries that a resolution accepts, in words; "" for an alarm of another kind."""
+        """What a resolution accepts, in words; "" for an alarm whose resolution accepts nothing."""
+        if self.kind == AlarmKind.STATE_ALTERED:
+            return self.found
+        if self.kind == AlarmKind.STATE_UNKNOWN:
+            return "all protected rows as they are now"
         if self.kind != AlarmKind.SEQUENCE_GAP or not (self.expected.isdecimal() and self.found.isdecimal()):
             return ""
         return missing_entries(self.writer, int(self.found), int(self.expected))

@@ -34,12 +34,16 @@ class AlarmKind(StrEnum):
     SCHEMA_ALTERED = (
         "schema_altered"  # a table, index, trigger, policy or other object is not that of the migrations
     )
+    STATE_ALTERED = "state_altered"  # a table has other protected rows than the application wrote
+    STATE_UNKNOWN = "state_unknown"  # the sums of the protected rows were altered or removed
     VERIFICATION_FAILED = "verification_failed"  # a verification of the whole log has findings
     LOG_TARGET_STOPPED = "log_target_stopped"  # the log is not the one that a log target has got
     JOURNAL_ALTERED = "journal_altered"  # a page, a sealed document or the position was altered or removed
     MORE = "more_alarms"  # further alarms, summarized
 
 
+# A resolution accepts what the alarm names.
+ACCEPTING = frozenset({AlarmKind.SEQUENCE_GAP, AlarmKind.STATE_ALTERED, AlarmKind.STATE_UNKNOWN})
 LABELS: Mapping[str, str] = {
     AlarmKind.SEQUENCE_GAP: "Missing entries",
     AlarmKind.MAC_MISMATCH: "Entry not written by the application",
@@ -49,6 +53,8 @@ LABELS: Mapping[str, str] = {
     AlarmKind.INTEGRITY_FAILED: "Tree or checkpoint key altered",
     AlarmKind.CHECKPOINT_INCONSISTENT: "Tree contradicts a checkpoint",
     AlarmKind.SCHEMA_ALTERED: "Database schema altered",
+    AlarmKind.STATE_ALTERED: "Rows put back or removed",
+    AlarmKind.STATE_UNKNOWN: "Sums of protected rows altered",
     AlarmKind.VERIFICATION_FAILED: "Full verification failed",
     AlarmKind.LOG_TARGET_STOPPED: "Log target stopped",
     AlarmKind.JOURNAL_ALTERED: "Sealed journal altered",

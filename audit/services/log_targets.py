@@ -22,6 +22,7 @@ from kernel.errors import Conflict, Invalid
 from kernel.freshness.epoch import require_current
 from kernel.freshness.stamps import EpochStamp
 from kernel.rules import Caller
+from kernel.trust.row_mac import delete_rows
 
 _LOCK: Final = int.from_bytes(b"cc-ltrgt")  # our key among PostgreSQL's advisory locks, a bigint
 MOST_TARGETS: Final = 16  # each has a thread of a worker
@@ -161,8 +162,8 @@ def delete_log_target(*, principal: Administrator, target_id: UUID) -> str:
     with transaction.atomic():
         target = first_of(LogTarget.objects.select_for_update().filter(pk=target_id))
         change = RowChange.of_row(target, before=_values_of(target))
+        delete_rows(LogTarget.objects.filter(pk=target_id))
         _record(actions.LOG_TARGET_DELETED, target, principal, change)
-        target.delete()
     return target.name
 
 

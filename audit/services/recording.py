@@ -8,12 +8,16 @@ from datetime import datetime
 import django.db
 from django.db import transaction
 
+from audit import actions
 from audit.errors import AuditUnavailable, RecordUnknown
 from audit.log import bundles, entries, numbering
-from audit.log.events import Actor, Event, RowChange, clean_mapping, clean_text
+from audit.log.events import Actor, Event, RowChange, Source, clean_mapping, clean_text
 from audit.models import AuditTrail
 from kernel.clock import database_now
+from kernel.databases.changes import Change, take_changes
 from kernel.databases.commit_waits import CommitUnconfirmed
+
+_ACTOR = Actor.system("protected rows", Source.SCHEDULER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,12 @@ def record_alone(event: Event, actor: Actor) -> Recorded:
         raise AuditUnavailable from error
 
 
+def record_changes(changes: Sequence[Change]) -> None:
+    """Write an entry that carries these changes of the transaction, which no other entry does. Raises as ``record``."""
+    meta = {"tables": sorted({change.table for change in changes}), "rows": len(changes)}
+    record(Event(action=actions.ROWS_CHANGED, object_type="audit_log", meta=meta), _ACTOR)
+
+
 def _insert(event: Event, actor: Actor, changes: Sequence[RowChange], timestamp: datetime) -> Recorded:
     event_id = uuid.uuid4()
     # Insert the changed rows first, because their ids are part of the digests that the event contains.
@@ -63,7 +73,8 @@ def _insert(event: Event, actor: Actor, changes: Sequence[RowChange], timestamp:
     writer = numbering.current_writer()
     wseq = numbering.next_wseq(writer)
     entry = bundles.entry_of(event, actor, event_id=event_id.hex, digests=digests)
-    bundles.insert_bundle(bundles.bundle_of([entry], at=timestamp, writer=str(writer), first=wseq))
+    bundle = bundles.bundle_of([entry], at=timestamp, writer=str(writer), first=wseq, changes=take_changes())
+    bundles.insert_bundle(bundle)
     return Recorded(event_id, timestamp, writer, wseq)
 
 

@@ -13,15 +13,18 @@ from audit.errors import AlarmResolved
 from audit.log.canonical import MAX_INTEGER, format_timestamp
 from audit.log.events import Actor, Event, RowChange
 from audit.models import RESOLVE_PERMISSION, AuditAlarm, AuditLog
-from audit.sequencing.alarms import Alarm, AlarmKind
+from audit.sequencing.alarms import ACCEPTING, Alarm, AlarmKind
 from audit.sequencing.catching_up import catch_up
+from audit.sequencing.state_beginning import begin_state
 from audit.services import showing
 from audit.services.alarms import ACTOR, insert_alarm, insert_row, raise_alarms, set_aside
 from audit.services.recording import record
 from audit.verification import integrity
 from audit.verification.database.schema import has_schema_alarm
+from audit.verification.database.state import Difference, find_difference
 from audit.verification.integrity import FoundEntry
 from kernel.clock import database_now
+from kernel.databases.changes import note_change
 from kernel.errors import Conflict, NotFound
 from kernel.freshness.epoch import require_current
 from kernel.freshness.stamps import EpochStamp
@@ -72,6 +75,7 @@ def resolve_alarm(*, principal: Resolver, alarm_id: UUID, reason: str) -> AuditA
     check_reason(reason)
     catch_up()  # the alarm's own entry decides what it is
     _restore_loss(alarm_id)
+    accepted = _difference_of(alarm_id)
     with transaction.atomic():
         alarm = AuditAlarm.objects.select_for_update().with_id(alarm_id)
         if alarm is None:
@@ -82,8 +86,11 @@ def resolve_alarm(*, principal: Resolver, alarm_id: UUID, reason: str) -> AuditA
         elif alarm.resolved_at is not None:
             raise AlarmResolved(format_timestamp(alarm.resolved_at))
         before = _decision(alarm)
-        event = _event_of(alarm, reason)
-        if not _is_still_there(alarm):
+        is_accepted = accepted is not None and accepted.alarm.evidence == alarm.evidence
+        event = _event_of(alarm, reason, str(accepted) if is_accepted else "")
+        if accepted and is_accepted:
+            note_change(accepted.acceptance)
+        elif not _is_still_there(alarm):
             alarm.evidence = str(alarm.event_id)
         alarm.resolved_at, alarm.reason = now, reason
         alarm.resolved_by, alarm.resolved_by_name = principal.user_id, principal.actor.actor_name
@@ -91,17 +98,25 @@ def resolve_alarm(*, principal: Resolver, alarm_id: UUID, reason: str) -> AuditA
         change = RowChange.updated("audit_alarms", alarm.id, before, _decision(alarm))
         record(event, principal.actor, changes=[change])
         require_current(principal.stamp)
+    if alarm.kind == AlarmKind.STATE_UNKNOWN:
+        begin_state(actor=principal.actor, reason=reason)
     return alarm
 
 
+def _difference_of(alarm_id: UUID) -> Difference | None:
+    """The difference that a resolution accepts, if it is still there."""
+    alarm = AuditAlarm.objects.with_id(alarm_id)
+    return find_difference(alarm.evidence) if alarm and alarm.kind == AlarmKind.STATE_ALTERED else None
+
+
 def _restore_loss(alarm_id: UUID) -> None:
-    """Replace an altered row whose entry names missing entries, because no one has seen what its resolution accepts."""
+    """Replace an altered row whose resolution accepts a loss, because no one has seen what it accepts."""
     with transaction.atomic():
         alarm = AuditAlarm.objects.select_for_update().with_id(alarm_id)
         if alarm is None or alarm.is_authentic:
             return
         entry = _intact_entry(alarm)
-        if entry is None or entry.as_row().code != AlarmKind.SEQUENCE_GAP:
+        if entry is None or entry.as_row().code not in ACCEPTING:
             return
         alarm = _rebuilt(alarm)
     _require_no_loss(alarm)
@@ -114,7 +129,7 @@ def _require_no_loss(restored: AuditAlarm) -> None:
         )
 
 
-def _event_of(alarm: AuditAlarm, reason: str) -> Event:
+def _event_of(alarm: AuditAlarm, reason: str, accepted: str) -> Event:
     return Event(
         action=actions.ALARM_RESOLVED,
         object_type="audit_alarm",
@@ -124,6 +139,7 @@ def _event_of(alarm: AuditAlarm, reason: str) -> Event:
             "evidence": alarm.evidence,
             "raised_by": alarm.event_id,
             "reason": reason,
+            **({"accepted": accepted} if accepted else {}),
         },
     )
 
@@ -143,6 +159,8 @@ def _is_still_there(alarm: AuditAlarm) -> bool:
             return has_schema_alarm(alarm.evidence)
         case AlarmKind.INTEGRITY_FAILED | AlarmKind.CHECKPOINT_INCONSISTENT:
             return False  # the sequencer checks again, and raises an alarm at most once an hour
+        case AlarmKind.STATE_ALTERED | AlarmKind.STATE_UNKNOWN:
+            return False  # what a resolution accepts is no longer a difference
     return True
 
 

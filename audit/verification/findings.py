@@ -35,6 +35,7 @@ class FindingKind(StrEnum):
     CHECKPOINT = "checkpoint"
     KEY = "checkpoint_key"
     ROW = "protected_row"  # of a user, a key, a session …: its MAC does not match
+    STATE = "state"  # a table has other protected rows than the application wrote
     SCHEMA = "schema"  # an object of the database's schema is not that of the migrations
     HIDDEN = "hidden"  # a row that readers do not get
     INDEX = "index"  # an index does not have the rows of its table

@@ -14,6 +14,7 @@ from audit.verification.completeness import Heartbeats, check_leaves, check_sequ
 from audit.verification.database.indexes import can_check_indexes, check_indexes
 from audit.verification.database.readers import Readers
 from audit.verification.database.schema import check_schema
+from audit.verification.database.state import check_state, is_state_unknown
 from audit.verification.findings import Finding, FindingKind, Report
 from audit.verification.further_checks import begin_checks
 from audit.verification.heads import Heads, OutsideCheckpoint, Trust
@@ -56,8 +57,11 @@ def verify_log(
         for finding in verification.run(progress):
             report.add(finding)
         verification.conclude(report)
+        is_unknown = is_state_unknown()
     for finding in chain(verification.readers.finish(), check_indexes()):
         report.add(finding)
+    if is_unknown:
+        report.unchecked.append("rows that were put back, because the sums of the rows have not begun")
     if not can_check_indexes():
         report.unchecked.append(
             "indexes, because the extension amcheck is missing, or its function may not be called"
@@ -109,6 +113,7 @@ class _Verification:
         yield from self._losses.judge(self._heartbeats.finish())
         yield from check_usage(self._segments.archived_until)
         yield from check_protected_rows()
+        yield from check_state()
         yield from check_schema()
         for further in self._further:
             yield from further.finish()

@@ -20,7 +20,7 @@ from audit.verification.leaves import Seen
 _ACTION, _CODE, _EVENT, _META, _ACTOR, _TIMESTAMP = (
     COLUMNS.index(name) for name in ("action", "code", "event_id", "meta", "actor_name", "timestamp")
 )
-_NOTED = {actions.LOG_ALARMED, actions.ALARM_RESOLVED, actions.LOG_ROLLBACK_ACCEPTED}
+_NOTED = {actions.LOG_ALARMED, actions.ALARM_RESOLVED, actions.LOG_ROLLBACK_ACCEPTED, actions.STATE_BEGUN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,12 @@ class Losses:
                 self._named[str(values[_EVENT])] = Gap(meta["writer"], meta["found"] + 1, meta["expected"])
             case actions.ALARM_RESOLVED:
                 self._decisions[meta["raised_by"]] = _decision(values, meta)
+                if "accepted" in meta:
+                    self.accepted.append(f"{meta['accepted']}; accepted {_decision(values, meta)}")
+            case actions.STATE_BEGUN if meta["reason"]:
+                self.accepted.append(
+                    f"the protected rows were accepted as they were {_decision(values, meta)}"
+                )
             case actions.LOG_ROLLBACK_ACCEPTED:
                 self.accepted.append(f"an older database was accepted {_decision(values, meta)}")
 

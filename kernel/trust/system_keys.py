@@ -20,7 +20,8 @@ _KEY_SIZE = 32
 ROW_MAC = "row-mac"
 AUDIT_MAC = "audit-mac"
 DOCUMENTS = "documents"  # sealed, not only authenticated
-PURPOSES = (ROW_MAC, AUDIT_MAC, DOCUMENTS)
+STATE_MAC = "state-mac"
+PURPOSES = (ROW_MAC, AUDIT_MAC, DOCUMENTS, STATE_MAC)
 _KID_BYTES = 4
 _KID = re.compile(f"[0-9a-f]{{{2 * _KID_BYTES}}}")
 
@@ -52,6 +53,11 @@ def make_mac(purpose: str, version: int, message: bytes) -> str:
     """
     kid = _primary_kid(purpose)
     return f"{version}.{kid}.{encode_base64url(_mac(purpose, kid).compute(message))}"
+
+
+def tag_maker(purpose: str) -> Callable[[bytes], bytes]:
+    """HMAC-SHA-256 (32 bytes) under the purpose's primary key, for many messages."""
+    return _mac(purpose, _primary_kid(purpose)).compute
 
 
 def mac_maker(purpose: str, version: int) -> Callable[[bytes], str]:

@@ -23,6 +23,7 @@ from kernel.freshness.epoch import raise_epoch
 from kernel.http.addresses import Networks
 from kernel.identities import parse_uuid
 from kernel.labels import label_fault
+from kernel.trust.row_mac import delete_rows
 from keys import actions, capabilities, metadata
 from keys.changing import MANAGE, require_for_all_keys
 from keys.entities import key_entity, tag_entity
@@ -189,7 +190,7 @@ def _finish(
         change = RowChange.of_row(grant, after=grant_values(grant))
     else:
         change = RowChange.of_row(grant, before=before)
-        KeyGrant.objects.filter(pk=grant.pk).delete()  # noqa: CC3 - deletes a removed grant
+        delete_rows(KeyGrant.objects.filter(pk=grant.pk))
     object_type, object_id = ("key", str(grant.key_id)) if grant.key_id else ("tag", grant.tag)
     meta = {"grant": grant.id, "operations": list(map(word_of, grant.operations)), **reason_given(reason)}
     event = Event(action=action, object_type=object_type, object_id=object_id, meta=meta)

@@ -23,6 +23,7 @@ from kernel.http.targets import Target
 from kernel.labels import label_fault
 from kernel.outbox.topics import selectable_topics
 from kernel.trust import kek
+from kernel.trust.row_mac import delete_rows
 from notifications import actions
 from notifications.models import LONGEST_NAME, MANAGE, Delivery, DeliveryStatus, Webhook
 from notifications.signatures import SECRET_SIZE, secret_text
@@ -105,8 +106,8 @@ def delete_webhook(*, principal: Principal, webhook_id: UUID) -> str:
     _admit(principal)
     webhook = first_of(Webhook.objects.select_for_update().filter(pk=webhook_id))
     change = RowChange.of_row(webhook, before=_values_of(webhook))
+    delete_rows(Webhook.objects.filter(pk=webhook_id))
     _record(actions.WEBHOOK_DELETED, webhook, principal, change)
-    webhook.delete()
     return webhook.name
 
 

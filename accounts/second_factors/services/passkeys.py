@@ -25,6 +25,7 @@ from audit.log.events import RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound
+from kernel.trust.row_mac import delete_rows
 
 MOST = 20  # passkeys per user
 _NOT_ADDED = "The passkey could not be added. Try again."
@@ -118,5 +119,5 @@ def _lock_own(principal: Principal, passkey_id: UUID) -> Passkey:
 def _remove(principal: Principal, passkeys: list[Passkey]) -> None:
     for passkey in passkeys:
         change = RowChange.of_row(passkey, before=passkey_values(passkey))
-        Passkey.objects.filter(pk=passkey.pk).delete()  # noqa: CC3 - deletes a removed passkey
+        delete_rows(Passkey.objects.filter(pk=passkey.pk))
         record(user_event(actions.PASSKEY_REMOVED, passkey.user_id), principal.actor, changes=[change])

@@ -14,6 +14,7 @@ from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import NotFound
 from kernel.freshness.epoch import raise_epoch
+from kernel.trust.row_mac import delete_rows
 
 
 def count_recovery_codes(user_id: UUID) -> int:
@@ -33,7 +34,7 @@ def replace_recovery_codes(*, principal: Principal) -> list[str]:
     device = TotpDevice.objects.filter(user=user, confirmed=True).first()
     if device is None:
         raise NotFound("No authenticator is set up.")
-    RecoveryCode.objects.filter(device=device.check_mac()).delete()  # noqa: CC3 - deletes replaced codes
+    delete_rows(RecoveryCode.objects.filter(device=device.check_mac()))
     codes = add_recovery_codes(device)
     record(user_event(actions.RECOVERY_CODES_REPLACED, user.id), principal.actor)
     raise_epoch(user_entity(user.id))

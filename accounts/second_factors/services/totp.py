@@ -36,7 +36,7 @@ from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound, Unauthenticated
 from kernel.freshness.epoch import raise_epoch
 from kernel.trust import kek
-from kernel.trust.row_mac import IntegrityFailed
+from kernel.trust.row_mac import IntegrityFailed, delete_rows
 
 type _Method = Literal["totp", "recovery_code"]
 
@@ -87,7 +87,7 @@ def enrol_totp(*, principal: Principal) -> Enrolment:
     user.require_local_factors()
     if user.requires_second_factor:
         raise AlreadyEnrolled("Remove the current authenticator first.")
-    TotpDevice.objects.filter(user=user).delete()  # noqa: CC3 - deletes a removed device
+    delete_rows(TotpDevice.objects.filter(user=user))
     seed, device = new_seed(), TotpDevice(user=user, begun_in=_session_of(principal))
     kek.wrap_into(device, seed)
     device.save_with_mac()
@@ -267,7 +267,7 @@ def _lock_caller(principal: Principal) -> User:
 def _remove(principal: Principal, action: str, user: User, **meta: str) -> None:
     devices = TotpDevice.objects.filter(user=user)
     changes = [RowChange.of_row(device, before=device_values(device)) for device in devices]
-    devices.delete()
+    delete_rows(devices)
     changes.append(_require_codes_of(user, is_required=False))
     record(user_event(action, user.id, **meta), principal.actor, changes=changes)
     raise_epoch(user_entity(user.id))

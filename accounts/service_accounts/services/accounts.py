@@ -25,6 +25,7 @@ from kernel.databases.rows import first_of
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.labels import check_name, prose_fault
+from kernel.trust.row_mac import delete_rows
 
 MAX_DESCRIPTION: Final = 1000
 MAX_OVERLAP_HOURS: Final = 168
@@ -180,12 +181,12 @@ def _end_secrets(account: ServiceAccount, at: datetime) -> None:
 
 def _end_issued_tokens(account: ServiceAccount) -> None:
     """End the short-lived tokens, which are in no list and whose client secret or account ends now."""
-    account.tokens.filter(is_issued=True).delete()  # noqa: CC3 - deletes tokens of ended client secrets
+    delete_rows(account.tokens.filter(is_issued=True))
 
 
 def _add_secret(account: ServiceAccount, now: datetime) -> str:
     client_secret = _SECRET_PREFIX + secrets.token_urlsafe(32)
-    account.secrets.filter(expires_at__lt=now).delete()  # noqa: CC3 - deletes expired secrets
+    delete_rows(account.secrets.filter(expires_at__lt=now))
     row = ClientSecret(service_account=account, secret_hash=_digest(client_secret), created_at=now)
     row.save_with_mac()
     return client_secret

@@ -32,6 +32,7 @@ from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.http.addresses import Networks
 from kernel.identities import parse_uuid
 from kernel.labels import label_fault
+from kernel.trust.row_mac import delete_rows
 
 MAX_NAME: Final = 64
 MAX_LIFETIME: Final = timedelta(days=366)
@@ -155,7 +156,7 @@ def issue_token(
     text = new_token()
     token.token_hash = token_digest(text)
     with transaction.atomic():
-        account.tokens.filter(is_issued=True, expires_at__lt=now).delete()  # noqa: CC3 - deletes expired tokens that a client was issued
+        delete_rows(account.tokens.filter(is_issued=True, expires_at__lt=now))
         token.save_with_mac()
         record(_event(actions.SERVICE_TOKEN_ISSUED, token), actor)
         lock_epoch()

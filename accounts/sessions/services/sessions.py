@@ -21,6 +21,7 @@ from audit.log.events import Actor, Event
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.freshness.epoch import raise_epoch
+from kernel.trust.row_mac import delete_rows
 
 _PREFIX = "ccr_"  # lets secret scanners recognize a token
 _TOKEN_BYTES = 32
@@ -46,7 +47,7 @@ def open_session(user: User, auth_method: str, origin: Origin) -> TokenPair:
     with transaction.atomic():
         now = database_now()
         user = User.objects.lock_unchanged(user)
-        TokenFamily.objects.filter(user=user, expires_at__lt=now).delete()  # noqa: CC3 - deletes expired families
+        delete_rows(TokenFamily.objects.filter(user=user, expires_at__lt=now))
         family = TokenFamily(
             user=user,
             subject_version=user.subject_version,

@@ -23,6 +23,7 @@ from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import NotFound
 from kernel.freshness.epoch import lock_epoch, raise_epoch
+from kernel.trust.row_mac import delete_rows
 
 _NO_INVITATION = "This user has no open invitation."
 
@@ -75,7 +76,7 @@ def revoke_invitation(*, principal: Principal, user_id: UUID, reason: str = "") 
     found = Invitation.objects.filter(user=user).first()
     if found is None or not found.is_open(database_now()):
         raise NotFound(_NO_INVITATION)
-    found.delete()
+    delete_rows(Invitation.objects.filter(user=user))
     record(user_event(actions.INVITATION_REVOKED, user.id, **reason_given(reason)), principal.actor)
     lock_epoch()
     renew_principal(principal)
@@ -110,7 +111,7 @@ def accept_invitation(*, code: str, password: str, origin: Origin) -> User:
             raise InvitationInvalid
         user.password = encoded
         user.save_with_mac(update_fields=["password"])
-        Invitation.objects.filter(user=user).delete()  # noqa: CC3 - deletes used and revoked invitations
+        delete_rows(Invitation.objects.filter(user=user))
         actor = origin.user(user.id, user.username, auth_method="invitation")
         record(user_event(actions.INVITATION_ACCEPTED, user.id), actor)
         raise_epoch(user_entity(user.id))

@@ -15,6 +15,7 @@ from audit.log.events import Event
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.identities import Identity
+from kernel.trust.row_mac import delete_rows
 
 
 def is_set_up() -> bool:
@@ -51,16 +52,15 @@ def create_first_admin(*, code: str, username: str, password: str, origin: Origi
     row = SetupLink.objects.select_for_update().first()
     if is_set_up():
         raise AlreadySetUp
-    link = _require_valid(row, code)
+    _require_valid(row, code)
+    delete_rows(SetupLink.objects.all())
     anonymous = Principal(
         actor=origin.anonymous(),
         identity=Identity.SYSTEM,
         role=SYSTEM,
         permissions=frozenset({"users.manage"}),
     )
-    user = create_user(principal=anonymous, username=username, password=password, role=ADMIN)
-    link.delete()
-    return user
+    return create_user(principal=anonymous, username=username, password=password, role=ADMIN)
 
 
 def _require_valid(link: SetupLink | None, code: str) -> SetupLink:

@@ -114,12 +114,12 @@ def _sequence(taken: Sequence[Taken]) -> int:
     fresh = [each for each, is_repeated in zip(opened, repeated, strict=True) if not is_repeated]
     if fresh:
         step.store(fresh)
-        edge.append(step.expanded.leaves)
+        edge.append(step.expanded.leaves, (change for place in step.places for change in place.body.changes))
     rows = [used.row for used in step.expanded.usage]
     add_usage(rows)
     note_token_uses(rows)
     set_aside(step.rejected)
-    raise_alarms([*step.alarms, *find_gaps(step.places)])
+    raise_alarms([*step.alarms, *edge.state.alarms, *find_gaps(step.places)])
     return len(step.expanded.leaves)
 
 

@@ -19,6 +19,7 @@ from prometheus_client import Counter
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from kernel.databases import commit_waits
+from kernel.databases.changes import CarriesChanges
 from kernel.databases.counting import countable, is_counted, uncounted_statements
 from kernel.databases.lock_waits import LEAST, is_short, milliseconds, seconds_left
 
@@ -74,7 +75,7 @@ def _execute_writable(execute: Callable[..., Any], *call: Any) -> Any:
         raise
 
 
-class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_prometheus has no types
+class DatabaseWrapper(CarriesChanges, base.DatabaseWrapper):  # type: ignore[misc]  # django_prometheus has no types
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.execute_wrappers += [self._execute_bounded, _execute_writable]

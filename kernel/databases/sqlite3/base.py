@@ -8,11 +8,12 @@ from typing import Any
 from django_prometheus.db.backends.sqlite3 import base
 from django_prometheus.db.common import DatabaseWrapperMixin
 
+from kernel.databases.changes import CarriesChanges
 from kernel.databases.counting import is_counted
 from kernel.databases.lock_waits import is_short, milliseconds, seconds_left
 
 
-class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]  # django_prometheus has no types
+class DatabaseWrapper(CarriesChanges, base.DatabaseWrapper):  # type: ignore[misc]  # django_prometheus has no types
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._has_less = False

@@ -21,6 +21,7 @@ from kernel.databases.rows import first_of
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.labels import check_name
+from kernel.trust.row_mac import delete_rows
 from keys import actions
 from keys.entities import policy_entity
 from keys.errors import PolicyInUse
@@ -139,8 +140,8 @@ def delete_policy(*, principal: Principal, policy_id: UUID) -> None:
     if count := policy.keys.count():
         raise PolicyInUse(count)
     change = RowChange.of_row(policy, before=values(policy))
+    delete_rows(EncryptionPolicy.objects.filter(pk=policy.pk))
     _record(principal, actions.POLICY_DELETED, policy, change)
-    EncryptionPolicy.objects.filter(pk=policy.pk).delete()  # noqa: CC3 - deletes an unused policy
     raise_epoch(policy_entity(policy_id))
     renew_principal(principal)
 

@@ -21,6 +21,7 @@ from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch
 from kernel.rsa import process as rsa_process
 from kernel.trust import kek
+from kernel.trust.row_mac import delete_rows
 from keys import actions
 from keys.models import ImportParameters
 
@@ -71,7 +72,7 @@ def recipient_of(principal: Principal, parameters_id: UUID | None) -> KeyMateria
 
 def delete_expired_parameters() -> None:
     """Delete expired rows with their private keys."""
-    ImportParameters.objects.filter(expires_at__lte=database_now()).delete()  # noqa: CC3 - deletes expired parameters
+    delete_rows(ImportParameters.objects.filter(expires_at__lte=database_now()))
 
 
 def _of(principal: Principal) -> QuerySet[ImportParameters]:

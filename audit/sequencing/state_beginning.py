@@ -1,0 +1,69 @@
+"""The beginning of the sums of protected rows (``audit.sequencing.state``): the rows are taken as they are, on record."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from audit import actions
+from audit.log.events import Actor, Event, Source
+from audit.models import AuditLog, AuditTree
+from audit.sequencing.bundles.taking import waiting_changes
+from audit.sequencing.leadership import leading
+from audit.sequencing.state import UNKNOWN, State, Sums, protected_models
+from audit.sequencing.tree import read_tree
+from audit.services.alarms import raise_alarms
+from audit.services.recording import record
+from kernel.clock import database_now
+
+_ACTOR: Final = Actor.system("protected rows", Source.SCHEDULER)
+_MIGRATION, _FIRST_MIGRATION = "0027_sums_of_protected_rows", "0001_initial"
+# After an upgrade, processes of the earlier version change rows for some time, and their bundles have no changes.
+_UPGRADE: Final = timedelta(hours=1)
+
+
+def begin_state_if_due() -> None:
+    """Begin once, an hour after an upgrade. Sums that were removed raise an alarm. Raises django.db.Error."""
+    if State.of(read_tree()).has_begun:
+        return
+    if has_begun_before():
+        raise_alarms([UNKNOWN])
+    elif _is_due(database_now()):
+        begin_state(actor=_ACTOR)
+
+
+def has_begun_before() -> bool:
+    """Whether the log has the entry of a beginning."""
+    return AuditLog.objects.filter(action=actions.STATE_BEGUN).exists()  # noqa: CC2 - whether the state has begun
+
+
+def begin_state(*, actor: Actor, reason: str = "") -> None:
+    """Take all protected rows as they are now. Writers wait meanwhile. Raises django.db.Error."""
+    with leading(waits=True):
+        tree = read_tree()
+        if not reason and State.of(tree).has_begun:
+            return
+        if connection.vendor == "postgresql":
+            # Each change has a bundle in its transaction. So the rows and the bundles below are of the same moment.
+            with connection.cursor() as cursor:
+                cursor.execute("LOCK TABLE audit_bundles IN EXCLUSIVE MODE")
+        sums = Sums({})
+        for model in protected_models():
+            sums.add_rows(model)
+        sums.revert(waiting_changes())
+        meta = {"rows": sum(each.rows for each in sums.tables.values()), "reason": reason}
+        record(Event(action=actions.STATE_BEGUN, object_type="audit_log", meta=meta), actor)
+        sealed = sums.seal(tree.size, bytes(tree.root))
+        AuditTree.objects.filter(id=1).update(sums=sealed, sums_size=tree.size)  # noqa: CC3 - sealed
+
+
+def _is_due(now: datetime) -> bool:
+    if connection.vendor != "postgresql":
+        return True  # all processes of the server start at once
+    applied = dict(
+        MigrationRecorder(connection).migration_qs.filter(app="audit").values_list("name", "applied")
+    )
+    upgraded = applied[_MIGRATION]
+    is_new = upgraded - applied[_FIRST_MIGRATION] < _UPGRADE
+    return is_new or not now - _UPGRADE < upgraded <= now

@@ -1,0 +1,120 @@
+"""Compare the protected rows with the sums of what the application wrote (``audit.sequencing.state``).
+
+Changes in waiting bundles count. Each comparison reads one snapshot.
+"""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from audit.log.raw_rows import reading
+from audit.sequencing.alarms import Alarm, AlarmKind
+from audit.sequencing.bundles.taking import waiting_changes
+from audit.sequencing.state import State, Sum, Sums, protected_models
+from audit.sequencing.state_beginning import has_begun_before
+from audit.sequencing.tree import read_tree
+from audit.services.alarms import raise_alarms
+from audit.verification.findings import Finding, FindingKind
+from kernel.databases.changes import Change
+from kernel.runtime import ProcessState
+from kernel.trust.row_mac import IntegrityFailed, MacProtectedRow
+
+_AT_ONCE = 2  # tables in one call of ``watch_state``
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The rows of a table differ from its sum by ``by``. It stays the same while the application changes other rows."""
+
+    model: type[MacProtectedRow]
+    by: Sum
+
+    def __str__(self) -> str:
+        table, rows = self.model._meta.db_table, abs(self.by.rows)
+        number = f"{rows} row{'' if rows == 1 else 's'}"
+        if not rows:
+            return f"{table} has rows that are older than those that the application wrote"
+        if self.by.rows < 0:
+            return f"{table} lacks {number} that the application wrote"
+        return f"{table} has {number} more than the application wrote"
+
+    @property
+    def alarm(self) -> Alarm:
+        digest = sha256(f"{self.by.rows} {self.by.total}".encode()).hexdigest()
+        return Alarm(
+            kind=AlarmKind.STATE_ALTERED,
+            expected=f"the rows of {self.model._meta.db_table} as the application wrote them",
+            found=str(self),
+            identity=f"state {self.model.MAC_LABEL} {digest}",
+        )
+
+    @property
+    def acceptance(self) -> Change:
+        """The change that makes the sum that of the rows."""
+        return self.by.acceptance(self.model.MAC_LABEL)
+
+
+def check_state() -> Iterator[Finding]:
+    """One finding for each table that differs, in the caller's snapshot; one if there are no valid sums."""
+    state = _read_state()
+    if state.alarms or (not state.has_begun and has_begun_before()):
+        yield Finding(FindingKind.STATE, "the sums of the protected rows are missing, or of another tree")
+    for difference in _differences(state, protected_models()):
+        yield Finding(FindingKind.STATE, str(difference))
+
+
+def is_state_unknown() -> bool:
+    """Whether the sums have not begun. Raises django.db.Error."""
+    return not _read_state().has_begun
+
+
+def watch_state() -> None:
+    """Compare the next tables, in a new random order each time that all were compared. Raises django.db.Error."""
+    with reading():
+        state = State.of(read_tree())
+        found = list(_differences(state, _round.current.next()))
+    raise_alarms([*state.alarms, *(difference.alarm for difference in found)])
+
+
+def find_difference(evidence: str) -> Difference | None:
+    """The difference of an alarm with this evidence, if it is still there. Raises django.db.Error."""
+    with reading():
+        found = list(_differences(State.of(read_tree()), protected_models()))
+    return next((difference for difference in found if difference.alarm.evidence == evidence), None)
+
+
+def _read_state() -> State:
+    try:
+        return State.of(read_tree())
+    except IntegrityFailed:
+        return State(has_begun=False)  # the finding is that of the tree
+
+
+def _differences(state: State, models: Iterable[type[MacProtectedRow]]) -> Iterator[Difference]:
+    if state.sums is None:
+        return
+    expected, found = state.sums, Sums({})
+    expected.apply(waiting_changes())
+    for model in models:
+        found.add_rows(model)
+        by = found.of(model) - expected.of(model)
+        if by != Sum():
+            yield Difference(model, by)
+
+
+class _Round:
+    """The tables that were not compared since the last time that all were."""
+
+    def __init__(self) -> None:
+        self._left: list[type[MacProtectedRow]] = []
+
+    def next(self) -> list[type[MacProtectedRow]]:
+        if not self._left:
+            self._left = protected_models()
+            secrets.SystemRandom().shuffle(self._left)
+        taken, self._left = self._left[:_AT_ONCE], self._left[_AT_ONCE:]
+        return taken
+
+
+_round = ProcessState(_Round)
