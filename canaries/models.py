@@ -43,7 +43,7 @@ class LogPosition(MacProtectedRow):
     """The entry up to which the log was watched: a single row."""
 
     MAC_LABEL: ClassVar[str] = "log-position"
-    STATE: ClassVar[str] = ""  # each entry moves it, and an older one only reads entries again
+    STATE: ClassVar[tuple[str, ...]] = ()  # each entry moves it, and an older one only reads entries again
 
     singleton = models.BooleanField(primary_key=True, default=True, editable=False)
     last_id = models.BigIntegerField()

@@ -35,6 +35,7 @@ class Webhook(MacProtectedRow, WrappedRow):
     """
 
     MAC_LABEL: ClassVar[str] = "webhooks"
+    STATE: ClassVar[tuple[str, ...]] = ("row_mac", "name")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=LONGEST_NAME)

@@ -30,6 +30,7 @@ class ServiceAccount(MacProtectedRow):
     """
 
     MAC_LABEL = "service_accounts"
+    STATE = ("row_mac", "description")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=LONGEST_NAME, unique=True)
@@ -112,6 +113,7 @@ class ServiceToken(MacProtectedRow):
     """
 
     MAC_LABEL = "service_tokens"
+    STATE = ("row_mac", "name")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     token_hash = models.CharField(max_length=64, unique=True)

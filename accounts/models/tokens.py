@@ -64,6 +64,7 @@ class RefreshToken(MacProtectedRow):
     """
 
     MAC_LABEL = "refresh_tokens"
+    STATE = ("row_mac", "used_at")
 
     token_hash = models.CharField(max_length=64, unique=True)
     family = models.ForeignKey(TokenFamily, on_delete=models.CASCADE, related_name="refresh_tokens")

@@ -67,6 +67,7 @@ class RecoveryCode(MacProtectedRow):
     """
 
     MAC_LABEL = "recovery_codes"
+    STATE = ("row_mac", "used_at")
 
     device = models.ForeignKey(TotpDevice, on_delete=models.CASCADE, related_name="recovery_codes")
     code_hash = models.CharField(max_length=64)

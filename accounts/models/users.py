@@ -97,6 +97,7 @@ class User(MacProtectedRow, AbstractBaseUser):
     """
 
     MAC_LABEL = "users"
+    STATE = ("row_mac", "email")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     username = models.CharField(max_length=64, unique=True)

@@ -65,7 +65,7 @@ class AuditAlarm(MacProtectedRow):
     """
 
     MAC_LABEL: ClassVar[str] = "audit-alarm"
-    STATE: ClassVar[str] = ""  # entries of the log have each alarm and its resolution
+    STATE: ClassVar[tuple[str, ...]] = ()  # entries of the log have each alarm and its resolution
     TEXT_LIMIT: ClassVar[int] = 400
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Any, ClassVar, Final, Self
+from typing import ClassVar, Final
 
 from django.db import models
 from django.db.models import Q
@@ -80,10 +80,8 @@ class LogTarget(MacProtectedRow, WrappedRow):
     """
 
     MAC_LABEL: ClassVar[str] = "audit-log-target"
-    STATE: ClassVar[str] = (
-        "edits"  # each delivery changes the MAC; an older position only sends entries again
-    )
-    read_edits = 0  # not a column: ``edits`` when the row was read
+    # Each delivery changes the MAC, and an older position only sends entries again.
+    STATE: ClassVar[tuple[str, ...]] = ("edits",)
     NAME_LIMIT: ClassVar[int] = 64
     CA_LIMIT: ClassVar[int] = 32 * 1024
     TEXT_LIMIT: ClassVar[int] = 200
@@ -139,16 +137,6 @@ class LogTarget(MacProtectedRow, WrappedRow):
 
     def __str__(self) -> str:
         return self.name
-
-    @classmethod
-    def from_db(cls, *loaded: Any, **options: Any) -> Self:
-        target = super().from_db(*loaded, **options)
-        target.read_edits = target.edits
-        return target
-
-    @property
-    def read_state(self) -> str:
-        return str(self.read_edits)
 
     @property
     def revision(self) -> int:

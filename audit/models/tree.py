@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from kernel.trust.row_mac import MacField, MacProtectedRow
+
 
 class AuditLeaf(models.Model):
     """A leaf of the first era: ``merkle.leaf_hash`` of entry ``log_id`` at index ``idx`` (0, 1, 2 … without a gap).
@@ -95,9 +97,17 @@ class AuditCheckpoint(models.Model):
         return f"checkpoint of {self.size}"
 
 
-class AuditReceipt(models.Model):
-    """Proof that an anchor has stored a checkpoint. ``receipt`` identifies it there."""
+class AuditReceipt(MacProtectedRow):
+    """Proof that an anchor has stored a checkpoint. ``receipt`` identifies it there.
 
+    Receipts of earlier versions get their MAC when the state begins, and those of their processes have none until then.
+    """
+
+    MAC_LABEL = "audit_receipts"
+    STATE = ()  # receipts never change, and a missing one only hides that a checkpoint is anchored
+
+    row_seq = models.PositiveBigIntegerField(default=0, db_default=0, editable=False)
+    row_mac = models.CharField(max_length=80, default="", db_default="", editable=False)
     size = models.BigIntegerField()
     anchor = models.CharField(max_length=20)
     receipt = models.CharField(max_length=400)
@@ -111,3 +121,6 @@ class AuditReceipt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.anchor}: checkpoint of {self.size}"
+
+    def mac_fields(self) -> tuple[MacField, ...]:
+        return self.size, self.anchor, self.receipt, self.anchored_at

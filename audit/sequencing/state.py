@@ -22,6 +22,7 @@ from kernel.crypto.errors import UnwrapFailed
 from kernel.databases.changes import Change
 from kernel.trust import system_keys
 from kernel.trust.row_mac import MacProtectedRow, encode_fields
+from kernel.trust.row_state import contents_of
 
 _SIZE: Final = 4096  # bytes of the sealed sums
 _LABEL: Final = b"cc/state-sums/v1"
@@ -143,9 +144,9 @@ def protected_models() -> list[type[MacProtectedRow]]:
 
 
 def _contents_of(model: type[MacProtectedRow]) -> Iterator[tuple[str, str]]:
-    columns = spelled(model, [model._meta.pk.name, model.STATE], "r")
-    for key, contents in rows_of(f"SELECT {columns} FROM {model._meta.db_table} r"):  # noqa: S608 - constants
-        yield str(presentable(key)), str(presentable(contents))
+    columns = spelled(model, [model._meta.pk.name, *model.STATE], "r")
+    for key, *values in rows_of(f"SELECT {columns} FROM {model._meta.db_table} r"):  # noqa: S608 - constants
+        yield str(presentable(key)), contents_of([presentable(value) for value in values])
 
 
 def _binding(size: int, root: bytes) -> bytes:

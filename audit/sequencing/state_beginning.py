@@ -8,7 +8,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from audit import actions
 from audit.log.events import Actor, Event, Source
-from audit.models import AuditLog, AuditTree
+from audit.models import AuditLog, AuditReceipt, AuditTree
 from audit.sequencing.bundles.taking import waiting_changes
 from audit.sequencing.leadership import leading
 from audit.sequencing.state import UNKNOWN, State, Sums, protected_models
@@ -18,7 +18,7 @@ from audit.services.recording import record
 from kernel.clock import database_now
 
 _ACTOR: Final = Actor.system("protected rows", Source.SCHEDULER)
-_MIGRATION, _FIRST_MIGRATION = "0027_sums_of_protected_rows", "0001_initial"
+_MIGRATION, _FIRST_MIGRATION = "0027_state", "0001_initial"
 # After an upgrade, processes of the earlier version change rows for some time, and their bundles have no changes.
 _UPGRADE: Final = timedelta(hours=1)
 
@@ -48,6 +48,9 @@ def begin_state(*, actor: Actor, reason: str = "") -> None:
             # Each change has a bundle in its transaction. So the rows and the bundles below are of the same moment.
             with connection.cursor() as cursor:
                 cursor.execute("LOCK TABLE audit_bundles IN EXCLUSIVE MODE")
+        if not reason:
+            for receipt in AuditReceipt.objects.filter(row_mac=""):
+                receipt.save_with_mac()
         sums = Sums({})
         for model in protected_models():
             sums.add_rows(model)

@@ -22,7 +22,7 @@ from kernel.errors import Conflict, Invalid
 from kernel.freshness.epoch import require_current
 from kernel.freshness.stamps import EpochStamp
 from kernel.rules import Caller
-from kernel.trust.row_mac import delete_rows
+from kernel.trust.row_state import delete_rows
 
 _LOCK: Final = int.from_bytes(b"cc-ltrgt")  # our key among PostgreSQL's advisory locks, a bigint
 MOST_TARGETS: Final = 16  # each has a thread of a worker

@@ -17,7 +17,7 @@ class CompletedRequest(MacProtectedRow):
     """
 
     MAC_LABEL = "completed_requests"
-    STATE = ""  # each row expires within a day, and an older one only repeats its response
+    STATE = ()  # each row expires within a day, and an older one only repeats its response
 
     key_hash = models.CharField(max_length=64, unique=True)
     request_mac = models.CharField(max_length=80)

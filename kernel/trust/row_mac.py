@@ -3,23 +3,21 @@
 HMAC-SHA-256 (FIPS 198-1) under the installation's ``row-mac`` key covers the label of the table, the version of its
 field list, the row's sequence number and the fields, each with its type and length. The column contains
 ``<field-list version>.<kid>.<base64url>``. An attacker who can write to the database but lacks the key-encryption
-key can restore a *whole* old row, and nothing else. The state of the tables reveals that (``audit.state``).
+key can restore a *whole* old row, and nothing else. The state of the tables reveals that (``kernel.trust.row_state``).
 """
 
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.db import models, transaction
-from django.db.models.deletion import Collector
 
 from kernel.crypto.errors import MacMismatch
-from kernel.databases.changes import Change, note_change
 from kernel.errors import Unavailable, VersionConflict
 from kernel.trust import system_keys
+from kernel.trust.row_state import StatefulRow
 
 _STALE = "Another request changed this object at the same time. Repeat the request."
 
@@ -34,7 +32,7 @@ class IntegrityFailed(Unavailable):
     title = "Stored data failed its integrity check"
 
 
-class MacProtectedRow(models.Model):
+class MacProtectedRow(StatefulRow):
     """A row with a MAC.
 
     Write it only with ``save_with_mac``, one at a time and under lock: a bulk update breaks the MAC. Delete it only with
@@ -42,12 +40,8 @@ class MacProtectedRow(models.Model):
     ``OLDER_MAC_VERSIONS``.
     """
 
-    MAC_LABEL: ClassVar[str]
     MAC_VERSION: ClassVar[int] = 1
     OLDER_MAC_VERSIONS: ClassVar[frozenset[int]] = frozenset()
-    STATE: ClassVar[str] = (
-        "row_mac"  # the column that identifies the row's contents; "" for rows outside the state
-    )
     _former_mac: str | None = None  # while ``save_with_mac`` updates the row
 
     row_seq = models.PositiveBigIntegerField(default=0, editable=False)
@@ -76,11 +70,6 @@ class MacProtectedRow(models.Model):
         older = {str(version): version for version in self.OLDER_MAC_VERSIONS}
         return older.get(found, self.MAC_VERSION)
 
-    @property
-    def read_state(self) -> str:
-        """The value of the column ``STATE`` when the row was read."""
-        return self.row_mac
-
     def save_with_mac(
         self, update_fields: Iterable[str] | None = None, *, sets_all_fields: bool = False
     ) -> None:
@@ -91,7 +80,7 @@ class MacProtectedRow(models.Model):
         stored row is not the one that was read.
         """
         version = self.MAC_VERSION if sets_all_fields else self.stored_mac_version
-        is_new, before = self._state.adding, self.read_state
+        is_new = self._state.adding
         former = None if is_new else self.row_mac
         self.row_seq += 1
         self.row_mac = system_keys.make_mac(system_keys.ROW_MAC, version, self._mac_message(version))
@@ -104,7 +93,7 @@ class MacProtectedRow(models.Model):
                 raise VersionConflict(_STALE) from error
             finally:
                 self._former_mac = None
-            _note_change(self, "" if is_new else before, str(getattr(self, self.STATE)) if self.STATE else "")
+            self.note_saved(fields, is_new=is_new)
 
     def _do_update(self, base_qs: models.QuerySet[Any], *arguments: Any) -> Any:
         """Compare and set: the row still has the MAC that was read. A table of a base class has none."""
@@ -138,28 +127,6 @@ class MacProtectedRow(models.Model):
     def _mac_message(self, version: int) -> bytes:
         fields = self.mac_fields() if version == self.MAC_VERSION else self.older_mac_fields(version)
         return encode_fields((self.MAC_LABEL, version, self.row_seq, *fields))
-
-
-def delete_rows(rows: models.QuerySet[Any]) -> int:
-    """Delete protected rows, and those that refer to them with CASCADE. Returns the number of ``rows``.
-
-    Raises ProtectedError for a row that others need.
-    """
-    with transaction.atomic(savepoint=False):
-        found = list(rows.select_for_update(of=("self",)))
-        collector = Collector(using=rows.db)
-        collector.collect(found)
-        cascading = [each.select_for_update() for each in collector.fast_deletes]
-        for row in chain(*collector.data.values(), *cascading):
-            if isinstance(row, MacProtectedRow):
-                _note_change(row, row.read_state, "")
-        collector.delete()
-    return len(found)
-
-
-def _note_change(row: MacProtectedRow, before: str, after: str) -> None:
-    if row.STATE and before != after:
-        note_change(Change(row.MAC_LABEL, str(row.pk), before, after))
 
 
 def encode_fields(fields: Iterable[MacField]) -> bytes:

@@ -23,7 +23,7 @@ from kernel.freshness.epoch import raise_epoch
 from kernel.http.addresses import Networks
 from kernel.identities import parse_uuid
 from kernel.labels import label_fault
-from kernel.trust.row_mac import delete_rows
+from kernel.trust.row_state import delete_rows
 from keys import actions, capabilities, metadata
 from keys.changing import MANAGE, require_for_all_keys
 from keys.entities import key_entity, tag_entity

@@ -25,6 +25,7 @@ class Key(MacProtectedRow):
     """
 
     MAC_LABEL: ClassVar[str] = "encryption_keys"
+    STATE: ClassVar[tuple[str, ...]] = ("row_mac", "description", "rotation_period_days", "searched_text")
     MAC_VERSION: ClassVar[int] = 4
     OLDER_MAC_VERSIONS: ClassVar[frozenset[int]] = frozenset({1, 2, 3})
 

@@ -23,7 +23,7 @@ from kernel.http.targets import Target
 from kernel.labels import label_fault
 from kernel.outbox.topics import selectable_topics
 from kernel.trust import kek
-from kernel.trust.row_mac import delete_rows
+from kernel.trust.row_state import delete_rows
 from notifications import actions
 from notifications.models import LONGEST_NAME, MANAGE, Delivery, DeliveryStatus, Webhook
 from notifications.signatures import SECRET_SIZE, secret_text

@@ -25,7 +25,7 @@ from audit.log.events import RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound
-from kernel.trust.row_mac import delete_rows
+from kernel.trust.row_state import delete_rows
 
 MOST = 20  # passkeys per user
 _NOT_ADDED = "The passkey could not be added. Try again."

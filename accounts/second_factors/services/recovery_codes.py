@@ -14,7 +14,7 @@ from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import NotFound
 from kernel.freshness.epoch import raise_epoch
-from kernel.trust.row_mac import delete_rows
+from kernel.trust.row_state import delete_rows
 
 
 def count_recovery_codes(user_id: UUID) -> int:

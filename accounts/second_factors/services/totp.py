@@ -36,7 +36,8 @@ from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound, Unauthenticated
 from kernel.freshness.epoch import raise_epoch
 from kernel.trust import kek
-from kernel.trust.row_mac import IntegrityFailed, delete_rows
+from kernel.trust.row_mac import IntegrityFailed
+from kernel.trust.row_state import delete_rows, update_state
 
 type _Method = Literal["totp", "recovery_code"]
 
@@ -220,7 +221,7 @@ def _use_recovery_code(device: TotpDevice, code: str, now: datetime) -> None:
         device=device, code_hash=recovery_code_hash(device.id, code), used_at=None
     )
     row = unused.first()
-    if row is None or not unused.filter(pk=row.check_mac().pk).update(used_at=now):  # noqa: CC3 - compare-and-set
+    if row is None or not update_state(row.check_mac(), used_at=now):
         raise Unauthenticated(_WRONG_CODE)
 
 

@@ -25,7 +25,7 @@ from kernel.databases.rows import first_of
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.labels import check_name, prose_fault
-from kernel.trust.row_mac import delete_rows
+from kernel.trust.row_state import delete_rows
 
 MAX_DESCRIPTION: Final = 1000
 MAX_OVERLAP_HOURS: Final = 168

@@ -32,7 +32,7 @@ from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.http.addresses import Networks
 from kernel.identities import parse_uuid
 from kernel.labels import label_fault
-from kernel.trust.row_mac import delete_rows
+from kernel.trust.row_state import delete_rows
 
 MAX_NAME: Final = 64
 MAX_LIFETIME: Final = timedelta(days=366)

@@ -21,7 +21,7 @@ from audit.log.events import Actor, Event
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.freshness.epoch import raise_epoch
-from kernel.trust.row_mac import delete_rows
+from kernel.trust.row_state import delete_rows, update_state
 
 _PREFIX = "ccr_"  # lets secret scanners recognize a token
 _TOKEN_BYTES = 32
@@ -137,7 +137,7 @@ def _exchange(token: RefreshToken, origin: Origin) -> TokenPair:
             family.require_open()
             if now >= family.expires_at:
                 raise SessionEnded
-            if not RefreshToken.objects.filter(pk=token.pk, used_at=None).update(used_at=now):  # noqa: CC3 - compare-and-set
+            if token.used_at is not None or not update_state(token, used_at=now):
                 raise RefreshTokenUsed
         TokenFamily.objects.filter(pk=family.pk).update(  # noqa: CC3 - last use of a family
             refreshed_at=now, client_ip=origin.client_ip, user_agent=origin.user_agent[:LONGEST_USER_AGENT]

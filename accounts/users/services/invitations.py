@@ -23,7 +23,7 @@ from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import NotFound
 from kernel.freshness.epoch import lock_epoch, raise_epoch
-from kernel.trust.row_mac import delete_rows
+from kernel.trust.row_state import delete_rows
 
 _NO_INVITATION = "This user has no open invitation."
 

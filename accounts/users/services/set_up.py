@@ -15,7 +15,7 @@ from audit.log.events import Event
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.identities import Identity
-from kernel.trust.row_mac import delete_rows
+from kernel.trust.row_state import delete_rows
 
 
 def is_set_up() -> bool:

@@ -34,7 +34,7 @@ class Difference:
         table, rows = self.model._meta.db_table, abs(self.by.rows)
         number = f"{rows} row{'' if rows == 1 else 's'}"
         if not rows:
-            return f"{table} has rows that are older than those that the application wrote"
+            return f"at least one row of {table} is an older one, or was altered"
         if self.by.rows < 0:
             return f"{table} lacks {number} that the application wrote"
         return f"{table} has {number} more than the application wrote"

@@ -21,7 +21,7 @@ from kernel.databases.rows import first_of
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.labels import check_name
-from kernel.trust.row_mac import delete_rows
+from kernel.trust.row_state import delete_rows
 from keys import actions
 from keys.entities import policy_entity
 from keys.errors import PolicyInUse

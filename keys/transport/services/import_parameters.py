@@ -21,7 +21,7 @@ from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch
 from kernel.rsa import process as rsa_process
 from kernel.trust import kek
-from kernel.trust.row_mac import delete_rows
+from kernel.trust.row_state import delete_rows
 from keys import actions
 from keys.models import ImportParameters
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from accounts.models import User
-from audit.models import AuditAlarm, AuditBundle, AuditLog, AuditTree
+from audit.models import AuditAlarm, AuditBundle, AuditLog, AuditReceipt, AuditTree
 from audit.sequencing import state_beginning
 from audit.sequencing.alarms import AlarmKind
 from audit.sequencing.bundles.step import sequence_step
@@ -18,10 +18,10 @@ from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
 from kernel.clock import database_now
 from kernel.errors import VersionConflict
-from tests.accounts.test_totp import enrol
+from tests.accounts.test_totp import enrol, sign_in
 from tests.factories import SYSTEM, PolicyFactory
 from tests.log_entries import log_rows
-from tests.personas import make_persona, with_token
+from tests.personas import ApiClient, make_persona, with_token
 from tests.tampering.altering import execute, query
 from tests.tampering.writing import sequence
 
@@ -106,7 +106,7 @@ def test_each_table_shows_a_missing_row_an_older_row_and_swapped_rows(admin, is_
         sequence()
     compared = 0
     for model in protected_models():
-        table, key, contents = model._meta.db_table, model._meta.pk.column, model.STATE
+        table, key, contents = model._meta.db_table, model._meta.pk.column, model.STATE[0]
         if (rows := model._default_manager.count()) == 0:
             continue
         compared += 1
@@ -115,7 +115,7 @@ def test_each_table_shows_a_missing_row_an_older_row_and_swapped_rows(admin, is_
         assert differences_after(f"DELETE FROM {table} WHERE {is_first}") == [  # noqa: S608 - constants
             f"{table} lacks 1 row that the application wrote"
         ]
-        older = [f"{table} has rows that are older than those that the application wrote"]
+        older = [f"at least one row of {table} is an older one, or was altered"]
         other = "'1.x.y'" if contents == "row_mac" else f"{contents} + 1"
         assert differences_after(f"UPDATE {table} SET {contents} = {other} WHERE {is_first}") == older  # noqa: S608 - constants
         if rows > 1 and contents == "row_mac":
@@ -129,6 +129,31 @@ def test_each_table_shows_a_missing_row_an_older_row_and_swapped_rows(admin, is_
             )
     assert compared >= 15
     assert found() == []
+
+
+def test_altered_columns_that_no_mac_covers_are_found(admin):
+    create_some(admin, "second")
+    _, [code, *_] = enrol(admin)
+    ok(sign_in(admin, code))
+    ok(ApiClient().post("/auth/refresh", {"refresh_token": admin.refresh_token}))
+    sequence()
+    assert found() == []
+    for table, column, value, where in (
+        ("users", "email", "'thief@example.org'", "true"),
+        ("encryption_keys", "description", "'x'", "true"),
+        ("encryption_keys", "rotation_period_days", "9", "true"),
+        ("encryption_keys", "searched_text", "'x'", "true"),
+        ("service_accounts", "description", "'x'", "true"),
+        ("service_tokens", "name", "'x'", "true"),
+        ("webhooks", "name", "'x'", "true"),
+        ("refresh_tokens", "used_at", "NULL", "used_at IS NOT NULL"),
+        ("recovery_codes", "used_at", "NULL", "used_at IS NOT NULL"),
+    ):
+        row = f"(SELECT min(CAST(id AS TEXT)) FROM {table} WHERE {where})"  # noqa: S608 - constants
+        statement = f"UPDATE {table} SET {column} = {value} WHERE CAST(id AS TEXT) = {row}"  # noqa: S608 - constants
+        assert differences_after(statement) == [
+            f"at least one row of {table} is an older one, or was altered"
+        ]
 
 
 def differences_after(statement):
@@ -167,7 +192,7 @@ def test_a_former_administrator_is_found(admin):
         "UPDATE users SET role = %s, row_seq = %s, row_mac = %s, subject_version = %s WHERE username = 'nina'"
     )
     execute(restore, former)
-    text = "users has rows that are older than those that the application wrote"
+    text = "at least one row of users is an older one, or was altered"
     assert [finding.text for finding in verify_log().findings if finding.kind == FindingKind.STATE] == [text]
     assert User.objects.get(username="nina").check_mac().role == "admin"
 
@@ -303,16 +328,29 @@ def test_the_state_begins_once_and_an_hour_after_an_upgrade_on_postgresql(root_o
             (timedelta(minutes=59), False),
             (timedelta(minutes=-1), True),
         ):
-            migrated("0027_sums_of_protected_rows", database_now() - ago)
+            migrated("0027_state", database_now() - ago)
             assert state_beginning._is_due(database_now()) is is_due
         assert state_beginning._is_due(database_now() + timedelta(hours=2))
-        migrated("0027_sums_of_protected_rows", database_now())
+        migrated("0027_state", database_now())
         assert not begun()
         migrated("0001_initial", database_now())
     assert begun()
     assert begun()
     assert log_rows().filter(action="audit.state.begun").count() == 1
     assert "have not begun" not in "; ".join(verify_log().unchecked)
+
+
+def test_an_invented_receipt_is_found_and_earlier_ones_get_their_mac(root_of_trust):
+    def found():
+        return {finding.kind for finding in verify_log().findings} & {FindingKind.ROW}
+
+    receipt = {"anchor": "file", "receipt": "offset 0", "anchored_at": database_now()}
+    AuditReceipt.objects.create(size=1, **receipt)
+    assert found() == set()
+    begin_state(actor=ACTOR)
+    assert (AuditReceipt.objects.get().is_authentic, found()) == (True, set())
+    AuditReceipt.objects.create(size=2, **receipt)
+    assert found() == {FindingKind.ROW}
 
 
 def migrated(name, at):
