@@ -24,16 +24,4 @@ class Migration(migrations.Migration):
             name="sums",
             field=models.BinaryField(null=True),
         ),
-        migrations.AddField(
-            model_name="audittree",
-            name="sums_size",
-            field=models.BigIntegerField(null=True),
-        ),
-        migrations.AddConstraint(
-            model_name="audittree",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("sums_size", None), ("sums_size", models.F("size")), _connector="OR"),
-                name="audit_tree_sums_are_of_its_size",
-            ),
-        ),
     ]

@@ -46,8 +46,8 @@ class AuditTree(models.Model):
     The first ``old_size`` leaves are those of ``AuditLeaf``; a new installation has none. All later ones are in the
     tiles, and their entries have the id ``index + 1 + id_shift``.
 
-    ``sums`` are those of the protected rows (``audit.sequencing.state``), sealed for this size and root, NULL before they begin.
-    From then on, ``sums_size`` is the size. So a sequencer of an earlier version, which would not update the sums, fails.
+    ``sums`` are those of the protected rows (``audit.sequencing.state``), sealed for this size and root, NULL before they
+    begin.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
@@ -57,18 +57,11 @@ class AuditTree(models.Model):
     old_size = models.BigIntegerField(default=0, db_default=0)
     id_shift = models.BigIntegerField(default=0, db_default=0)
     sums = models.BinaryField(null=True)
-    sums_size = models.BigIntegerField(null=True)
 
     class Meta:
         db_table = "audit_tree"
         verbose_name = "tree"
-        constraints = [
-            models.CheckConstraint(condition=models.Q(id=1), name="audit_tree_is_single"),
-            models.CheckConstraint(
-                condition=models.Q(sums_size=None) | models.Q(sums_size=models.F("size")),
-                name="audit_tree_sums_are_of_its_size",
-            ),
-        ]
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="audit_tree_is_single")]
 
     def __str__(self) -> str:
         return f"{self.size} entries"

@@ -23,7 +23,6 @@ from audit.sequencing.checkpoints.signing_keys import promote_covered_keys
 from audit.sequencing.daily_usage import days_to_mend, rebuild_day
 from audit.sequencing.head import check_head
 from audit.sequencing.merging import Merging
-from audit.sequencing.state_beginning import begin_state_if_due
 from audit.sequencing.tree import ALTERED, latest_checkpoint, read_tree
 from audit.services.alarms import raise_alarms
 from audit.services.resolving import restore_alarms
@@ -41,7 +40,6 @@ CHECKPOINT_SECONDS = 1.0  # at most one checkpoint in this time
 _ALARM_AGAIN_SECONDS = 3600.0  # the alarm makes the log grow, which must not cause the next alarm
 _THIN_OUT_SECONDS = 3600.0
 _RESTORE_ALARMS_SECONDS = 60.0
-_BEGIN_STATE_SECONDS = 60.0
 _NUMBER = re.compile(r"\b\d+\b")
 
 
@@ -54,7 +52,6 @@ class Sequencer:
         self._anchoring = Anchoring(configured_anchors())
         self._thin_out_due = 0.0
         self._restore_due = 0.0
-        self._begin_due = 0.0
         self._unmended: list[datetime] | None = (
             None  # days whose usage is to be summed up; None before the comparison
         )
@@ -98,7 +95,6 @@ class Sequencer:
             self._attempt(lambda: self._anchoring.run(at_once=is_last))
             self._attempt(self._thin_out)
             self._attempt(self._restore_alarms)
-            self._attempt(self._begin_state)
             self._attempt(self._mend_usage)
             if sequenced < batch_size():
                 self._attempt(self._merging.run)
@@ -146,11 +142,6 @@ class Sequencer:
         if time.monotonic() >= self._restore_due:
             self._restore_due = time.monotonic() + _RESTORE_ALARMS_SECONDS
             restore_alarms()
-
-    def _begin_state(self) -> None:
-        if time.monotonic() >= self._begin_due:
-            self._begin_due = time.monotonic() + _BEGIN_STATE_SECONDS
-            begin_state_if_due()
 
     def _mend_usage(self) -> None:
         """One day at a time, because entries wait meanwhile."""

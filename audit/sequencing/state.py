@@ -107,7 +107,7 @@ class State:
 
     @classmethod
     def of(cls, tree: AuditTree) -> Self:
-        if tree.sums is None and tree.sums_size is None:
+        if tree.sums is None:
             return cls(has_begun=False)
         stored: Any = tree.sums
         if not isinstance(stored, bytes | memoryview):  # SQLite also accepts a text
@@ -119,12 +119,10 @@ class State:
 
     def after(self, changes: Iterable[Change], size: int, root: bytes) -> dict[str, object]:
         """The columns of the tree, which has grown to this size. Sums that are not those of the tree stay as they are."""
-        if not self.has_begun:
-            return {}
         if self.sums is None:
-            return {"sums_size": size}
+            return {}
         self.sums.apply(changes)
-        return {"sums": self.sums.seal(size, root), "sums_size": size}
+        return {"sums": self.sums.seal(size, root)}
 
     @property
     def alarms(self) -> list[Alarm]:

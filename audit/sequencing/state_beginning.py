@@ -1,35 +1,24 @@
 """The beginning of the sums of protected rows (``audit.sequencing.state``): the rows are taken as they are, on record."""
 
-from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import connection
-from django.db.migrations.recorder import MigrationRecorder
 
 from audit import actions
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditLog, AuditReceipt, AuditTree
 from audit.sequencing.bundles.taking import waiting_changes
 from audit.sequencing.leadership import leading
-from audit.sequencing.state import UNKNOWN, State, Sums, protected_models
+from audit.sequencing.state import State, Sums, protected_models
 from audit.sequencing.tree import read_tree
-from audit.services.alarms import raise_alarms
 from audit.services.recording import record
-from kernel.clock import database_now
 
 _ACTOR: Final = Actor.system("protected rows", Source.SCHEDULER)
-_MIGRATION, _FIRST_MIGRATION = "0027_state", "0001_initial"
-# After an upgrade, processes of the earlier version change rows for some time, and their bundles have no changes.
-_UPGRADE: Final = timedelta(hours=1)
 
 
-def begin_state_if_due() -> None:
-    """Begin once, an hour after an upgrade. Sums that were removed raise an alarm. Raises django.db.Error."""
-    if State.of(read_tree()).has_begun:
-        return
-    if has_begun_before():
-        raise_alarms([UNKNOWN])
-    elif _is_due(database_now()):
+def begin_state_once() -> None:
+    """Begin, unless the state has begun before: sums that were removed are not made again. Raises django.db.Error."""
+    if not (State.of(read_tree()).has_begun or has_begun_before()):
         begin_state(actor=_ACTOR)
 
 
@@ -58,15 +47,4 @@ def begin_state(*, actor: Actor, reason: str = "") -> None:
         meta = {"rows": sum(each.rows for each in sums.tables.values()), "reason": reason}
         record(Event(action=actions.STATE_BEGUN, object_type="audit_log", meta=meta), actor)
         sealed = sums.seal(tree.size, bytes(tree.root))
-        AuditTree.objects.filter(id=1).update(sums=sealed, sums_size=tree.size)  # noqa: CC3 - sealed
-
-
-def _is_due(now: datetime) -> bool:
-    if connection.vendor != "postgresql":
-        return True  # all processes of the server start at once
-    applied = dict(
-        MigrationRecorder(connection).migration_qs.filter(app="audit").values_list("name", "applied")
-    )
-    upgraded = applied[_MIGRATION]
-    is_new = upgraded - applied[_FIRST_MIGRATION] < _UPGRADE
-    return is_new or not now - _UPGRADE < upgraded <= now
+        AuditTree.objects.filter(id=1).update(sums=sealed)  # noqa: CC3 - sealed

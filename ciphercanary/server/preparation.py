@@ -21,6 +21,7 @@ from accounts.users.services.set_up import is_set_up, issue_setup_link
 from audit.log.events import Source
 from audit.sequencing.checkpoints.signing_keys import bootstrap_checkpoint_keys
 from audit.sequencing.head import check_head
+from audit.sequencing.state_beginning import begin_state_once
 from audit.verification.database.schema import raise_schema_alarm
 from ciphercanary.server import static_files
 from ciphercanary.server.starting import DATABASE, FOLDER, NEWER, SETTING, TRUST, UNPREPARED, CannotStart
@@ -70,6 +71,7 @@ def prepare() -> _Preparation:
             check_head()
             bootstrap_signing_keys()
             bootstrap_checkpoint_keys()
+            begin_state_once()
             warnings += _schema_warnings()
             static_files.collect()
             link = _prepare_first_admin()

@@ -112,7 +112,6 @@ PROVOCATIONS = {
     "audit_leaves.log_id": (AuditLeaf, {}, {"idx": 1_000_000}),
     "audit_tiles_position": (AuditTile, {}, {}),
     "audit_tree_is_single": (AuditTree, {}, {"id": 2}),
-    "audit_tree_sums_are_of_its_size": (AuditTree, {}, {"id": 1, "sums_size": -1}),
     "audit_receipts_once": (AuditReceipt, {}, {}),
     "usage_rollups_once": (UsageRollup, {}, {}),
     "usage_days_once": (UsageDay, {}, {}),

@@ -11,7 +11,7 @@ from hashlib import sha256
 from audit.log.raw_rows import reading
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.bundles.taking import waiting_changes
-from audit.sequencing.state import State, Sum, Sums, protected_models
+from audit.sequencing.state import UNKNOWN, State, Sum, Sums, protected_models
 from audit.sequencing.state_beginning import has_begun_before
 from audit.sequencing.tree import read_tree
 from audit.services.alarms import raise_alarms
@@ -74,7 +74,8 @@ def watch_state() -> None:
     with reading():
         state = State.of(read_tree())
         found = list(_differences(state, _round.current.next()))
-    raise_alarms([*state.alarms, *(difference.alarm for difference in found)])
+        is_known = state.sums is not None or not (state.has_begun or has_begun_before())
+    raise_alarms([*([] if is_known else [UNKNOWN]), *(difference.alarm for difference in found)])
 
 
 def find_difference(evidence: str) -> Difference | None:

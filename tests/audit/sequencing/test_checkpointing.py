@@ -209,7 +209,7 @@ def test_a_refusal_to_sign_is_reported_once_and_sequencing_goes_on(caplog):
     assert (code, meta["expected"]) == ("checkpoint_inconsistent", "what was written or signed before")
     assert caplog.text.count("checkpoint_inconsistent: ") == 1
     assert AuditCheckpoint.objects.count() == 1
-    assert AuditTree.objects.get().size == 306  # with the alarm, and the beginning of the state
+    assert AuditTree.objects.get().size == 305
 
 
 def test_a_tree_that_nothing_can_be_appended_to_is_reported_once(caplog):

@@ -1,17 +1,14 @@
 """Rows that were put back, removed, copied or swapped differ from the sums of what the application wrote."""
 
-from datetime import timedelta
-
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.models import User
 from audit.models import AuditAlarm, AuditBundle, AuditLog, AuditReceipt, AuditTree
-from audit.sequencing import state_beginning
 from audit.sequencing.alarms import AlarmKind
 from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.state import State, protected_models
-from audit.sequencing.state_beginning import begin_state, begin_state_if_due
+from audit.sequencing.state_beginning import begin_state, begin_state_once
 from audit.services.resolving import resolve_alarm
 from audit.verification.database.state import check_state, watch_state
 from audit.verification.findings import FindingKind
@@ -231,24 +228,15 @@ def test_a_difference_that_has_ended_is_not_accepted(admin):
     assert alarms() == [("state_altered", alarm.found)]
 
 
-@pytest.mark.parametrize(
-    "columns",
-    [
-        "sums = NULL",
-        "sums = NULL, sums_size = NULL",
-        "sums_size = NULL, sums = (SELECT sums FROM kept)",
-        "sums = (SELECT sums FROM kept)",
-    ],
-)
-def test_removed_or_older_sums_raise_an_alarm_until_a_person_accepts_the_rows(admin, columns):
+@pytest.mark.parametrize("sums", ["NULL", "(SELECT sums FROM kept)"])
+def test_removed_or_older_sums_raise_an_alarm_until_a_person_accepts_the_rows(admin, sums):
     execute("CREATE TABLE kept AS SELECT sums FROM audit_tree")
     create_some(admin, "second")
     sequence()
-    execute(f"UPDATE audit_tree SET {columns}")  # noqa: S608 - constants
+    execute(f"UPDATE audit_tree SET sums = {sums}")  # noqa: S608 - constants
     execute("DROP TABLE kept")
     assert found() == [UNKNOWN]
     watch_all()
-    begin_state_if_due()
     assert [kind for kind, _ in alarms()] == ["state_unknown"]
     execute("DELETE FROM webhooks WHERE name = 'first'")
     PolicyFactory(name="third")
@@ -269,9 +257,7 @@ def test_the_sums_are_those_of_the_tree_with_their_size_and_root(admin):
     tree = AuditTree.objects.get()
     assert State.of(tree).sums is not None
     for other in ({"size": tree.size + 1}, {"root": bytes(32)}, {"sums": b"x"}, {"sums": bytes(4096)}):
-        changed = AuditTree(
-            **{"size": tree.size, "root": tree.root, "sums": tree.sums, "sums_size": 1} | other
-        )
+        changed = AuditTree(**{"size": tree.size, "root": tree.root, "sums": tree.sums} | other)
         assert State.of(changed) == State(has_begun=True, sums=None)
 
 
@@ -315,29 +301,17 @@ def test_a_transaction_without_an_entry_gets_one_for_its_changes(admin):
     assert found() == []
 
 
-def test_the_state_begins_once_and_an_hour_after_an_upgrade_on_postgresql(root_of_trust, monkeypatch):
-    def begun():
-        begin_state_if_due()
-        return AuditTree.objects.get().sums is not None
-
+def test_the_state_begins_once(root_of_trust):
     assert "the sums of the rows have not begun" in "; ".join(verify_log().unchecked)
-    if connection.vendor == "postgresql":
-        migrated("0001_initial", database_now() - timedelta(days=9))
-        for ago, is_due in (
-            (timedelta(0), False),
-            (timedelta(minutes=59), False),
-            (timedelta(minutes=-1), True),
-        ):
-            migrated("0027_state", database_now() - ago)
-            assert state_beginning._is_due(database_now()) is is_due
-        assert state_beginning._is_due(database_now() + timedelta(hours=2))
-        migrated("0027_state", database_now())
-        assert not begun()
-        migrated("0001_initial", database_now())
-    assert begun()
-    assert begun()
-    assert log_rows().filter(action="audit.state.begun").count() == 1
+    begin_state_once()
+    sums = AuditTree.objects.get().sums
+    begin_state_once()
+    assert AuditTree.objects.get().sums == sums
     assert "have not begun" not in "; ".join(verify_log().unchecked)
+    sequence()
+    execute("UPDATE audit_tree SET sums = NULL")
+    begin_state_once()
+    assert AuditTree.objects.get().sums is None
 
 
 def test_an_invented_receipt_is_found_and_earlier_ones_get_their_mac(root_of_trust):
@@ -351,7 +325,3 @@ def test_an_invented_receipt_is_found_and_earlier_ones_get_their_mac(root_of_tru
     assert (AuditReceipt.objects.get().is_authentic, found()) == (True, set())
     AuditReceipt.objects.create(size=2, **receipt)
     assert found() == {FindingKind.ROW}
-
-
-def migrated(name, at):
-    execute("UPDATE django_migrations SET applied = %s WHERE app = 'audit' AND name = %s", [at, name])
