@@ -175,9 +175,9 @@ def sequencer(environment: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def database_of_our_own() -> Iterator[dict[str, str]]:
+def database_of_our_own(*, has_demo: bool = False) -> Iterator[dict[str, str]]:
     """Set up Django on a copy of a prepared installation; yield the environment for the clients."""
-    source = prepared(is_on_sqlite=not POSTGRESQL_URL, has_demo=False)
+    source = prepared(is_on_sqlite=not POSTGRESQL_URL, has_demo=has_demo)
     url = new_database(source)
     with tempfile.TemporaryDirectory(prefix="revocation-") as folder:
         home = Path(folder) / "home"

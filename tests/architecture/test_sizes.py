@@ -13,17 +13,17 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_809,
+    "accounts": 9_815,
     "audit": 21_997,
     "backups": 1_355,
     "canaries": 4_879,
-    "ciphercanary": 3_420,
+    "ciphercanary": 3_422,
     "console": 4_008,
     "crypto_ops": 9_122,
     "demo": 1_095,
-    "kernel": 14_824,
-    "keys": 12_286,
-    "notifications": 2_164,
+    "kernel": 14_879,
+    "keys": 12_287,
+    "notifications": 2_165,
 }
 SLACK = 100
 MAX_FILES_IN_A_FOLDER = 20
