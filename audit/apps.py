@@ -33,7 +33,7 @@ class AuditConfig(AppConfig):
         registry.register_periodic("archive_audit_log", ARCHIVE_SECONDS, archive_due_segment)
         registry.register_periodic("forward_audit_log", FORWARD_SECONDS, forward_due, is_long=True)
         registry.register_periodic("watch_schema", WATCH_SECONDS, watch_schema)
-        registry.register_periodic("watch_state", WATCH_SECONDS, watch_state)
+        registry.register_periodic("watch_state", WATCH_SECONDS, watch_state, is_long=True)
         record_rest_with(record_changes)
         topics.register(TOPIC)
         action_labels.register(actions.LABELS)

@@ -146,6 +146,7 @@ def _load(
     if [file.name for file in manifest.tables] != list(tables):
         raise Invalid("The backup has other tables than its migrations create. Use another backup.")
     counter = RowCounter(manifest.rows, progress)
+    _defer_foreign_keys()
     _load_tables(folder, manifest, tables, _ROOT_OF_TRUST, counter)
     _check_signatures(signed)
     heads = _known_heads(seen, [*pinned, *trusted_keys()])
@@ -153,6 +154,13 @@ def _load(
     reset_sequences()
     connection.check_constraints()  # of foreign keys
     return heads
+
+
+def _defer_foreign_keys() -> None:
+    """A migration that adds a foreign key lets PostgreSQL check at once, but tables are loaded in the order of their names."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def _load_tables(

@@ -44,7 +44,7 @@ class ResolveAlarmView(ApiView[Resolver]):
 
     @extend_schema(request=ResolveAlarmSerializer, responses=AuditAlarmSerializer)
     def post(self, _request: Request, alarm_id: UUID) -> Response:
-        """Resolve an alarm after investigating it. Requires a recent sign-in."""
+        """Resolve an alarm after investigating it. Accepts the missing entries or rows that it names. Requires a recent sign-in."""
         reason = self.read(ResolveAlarmSerializer)["reason"]
         alarm = resolve_alarm(principal=self.principal, alarm_id=alarm_id, reason=reason)
         return Response(AuditAlarmSerializer(alarm).data)

@@ -43,6 +43,7 @@ def end_first_era(apps, schema_editor):
 def begin_first_era(apps, schema_editor):
     """Give every entry of the second era a row in the table of leaves, as the earlier version expects."""
     connection = schema_editor.connection
+    # The current model has columns that do not exist yet.
     eras = Eras.of(apps.get_model("audit", "AuditTree").objects.get(id=1))
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM audit_bundles")

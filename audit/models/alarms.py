@@ -87,6 +87,7 @@ class AuditAlarm(MacProtectedRow):
     stored_id: str = ""  # as ``Octets`` returns it
     entry_id: int | None = None  # of its own entry, if the queryset has it
     is_readable = True
+    accepted: str = ""  # by ``resolve_alarm``, in words
 
     objects = AuditAlarmQuerySet.as_manager()
 
@@ -138,12 +139,17 @@ class AuditAlarm(MacProtectedRow):
         return LABELS.get(self.kind, self.kind)
 
     @property
-    def loss(self) -> str:
-        """What a resolution accepts, in words; "" for an alarm whose resolution accepts nothing."""
+    def acceptance(self) -> str:
+        """The missing entries or the rows that a resolution accepts, in words; "" if it accepts nothing."""
         if self.kind == AlarmKind.STATE_ALTERED:
             return self.found
         if self.kind == AlarmKind.STATE_UNKNOWN:
             return "all protected rows as they are now"
+        return self.missing
+
+    @property
+    def missing(self) -> str:
+        """The missing entries, in words; "" for an alarm of another kind."""
         if self.kind != AlarmKind.SEQUENCE_GAP or not (self.expected.isdecimal() and self.found.isdecimal()):
             return ""
         return missing_entries(self.writer, int(self.found), int(self.expected))

@@ -93,7 +93,7 @@ class AuditCheckpoint(models.Model):
 class AuditReceipt(MacProtectedRow):
     """Proof that an anchor has stored a checkpoint. ``receipt`` identifies it there.
 
-    Receipts of earlier versions get their MAC when the state begins, and those of their processes have none until then.
+    Receipts of earlier versions get their MAC when the state begins.
     """
 
     MAC_LABEL = "audit_receipts"

@@ -53,7 +53,7 @@ LABELS: Mapping[str, str] = {
     AlarmKind.INTEGRITY_FAILED: "Tree or checkpoint key altered",
     AlarmKind.CHECKPOINT_INCONSISTENT: "Tree contradicts a checkpoint",
     AlarmKind.SCHEMA_ALTERED: "Database schema altered",
-    AlarmKind.STATE_ALTERED: "Rows put back or removed",
+    AlarmKind.STATE_ALTERED: "Protected rows altered",
     AlarmKind.STATE_UNKNOWN: "Sums of protected rows altered",
     AlarmKind.VERIFICATION_FAILED: "Full verification failed",
     AlarmKind.LOG_TARGET_STOPPED: "Log target stopped",

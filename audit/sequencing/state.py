@@ -9,7 +9,7 @@ checkpoints and ``audit-head`` contradict. Unsealed ones would show the terms of
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
 
 import msgspec
@@ -21,6 +21,7 @@ from audit.sequencing.alarms import Alarm, AlarmKind
 from kernel.crypto.errors import UnwrapFailed
 from kernel.databases.changes import Change
 from kernel.trust import system_keys
+from kernel.trust.models import SystemKey
 from kernel.trust.row_mac import MacProtectedRow, encode_fields
 from kernel.trust.row_state import contents_of
 
@@ -86,7 +87,7 @@ class Sums:
 
     def _differences(self, changes: Iterable[Change]) -> Iterator[tuple[str, Sum]]:
         for change in changes:
-            if change.before == _ACCEPTED:
+            if not change.key and change.before == _ACCEPTED:  # a row has a key
                 rows, total = map(int, change.after.split())
                 yield change.table, Sum(rows, total)
             else:
@@ -100,22 +101,21 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The sums of a tree. ``sums`` is None before they begin, and if they are not those of the tree."""
+    """The sums of a tree. Without ``sums``, there are none, or others than those of the tree (``is_altered``)."""
 
-    has_begun: bool
-    sums: Sums | None = field(default=None)
+    sums: Sums | None = None
+    is_altered: bool = False
 
     @classmethod
     def of(cls, tree: AuditTree) -> Self:
         if tree.sums is None:
-            return cls(has_begun=False)
+            return cls()
         stored: Any = tree.sums
-        if not isinstance(stored, bytes | memoryview):  # SQLite also accepts a text
-            return cls(has_begun=True)
         try:
-            return cls(has_begun=True, sums=Sums.unseal(bytes(stored), tree.size, bytes(tree.root)))
-        except UnwrapFailed:
-            return cls(has_begun=True)
+            return cls(Sums.unseal(bytes(memoryview(stored)), tree.size, bytes(tree.root)))
+        # SQLite also takes a text for the sums or the size, and keys of the installation can be altered.
+        except (UnwrapFailed, TypeError, AttributeError, OverflowError, SystemKey.DoesNotExist):
+            return cls(is_altered=True)
 
     def after(self, changes: Iterable[Change], size: int, root: bytes) -> dict[str, object]:
         """The columns of the tree, which has grown to this size. Sums that are not those of the tree stay as they are."""
@@ -126,7 +126,7 @@ class State:
 
     @property
     def alarms(self) -> list[Alarm]:
-        return [UNKNOWN] if self.has_begun and self.sums is None else []
+        return [UNKNOWN] if self.is_altered else []
 
 
 UNKNOWN: Final = Alarm(

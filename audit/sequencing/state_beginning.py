@@ -6,8 +6,9 @@ from django.db import connection
 
 from audit import actions
 from audit.log.events import Actor, Event, Source
+from audit.log.raw_rows import any_text
 from audit.models import AuditLog, AuditReceipt, AuditTree
-from audit.sequencing.bundles.taking import waiting_changes
+from audit.sequencing.bundles.continuity import waiting_changes
 from audit.sequencing.leadership import leading
 from audit.sequencing.state import State, Sums, protected_models
 from audit.sequencing.tree import read_tree
@@ -18,20 +19,25 @@ _ACTOR: Final = Actor.system("protected rows", Source.SCHEDULER)
 
 def begin_state_once() -> None:
     """Begin, unless the state has begun before: sums that were removed are not made again. Raises django.db.Error."""
-    if not (State.of(read_tree()).has_begun or has_begun_before()):
+    if not has_state_begun():
         begin_state(actor=_ACTOR)
 
 
-def has_begun_before() -> bool:
-    """Whether the log has the entry of a beginning."""
+def has_state_begun() -> bool:
+    """Whether there are sums, or the log has the entry of their beginning."""
+    if AuditTree.objects.exclude(sums=None).exists():
+        return True
     return AuditLog.objects.filter(action=actions.STATE_BEGUN).exists()  # noqa: CC2 - whether the state has begun
 
 
 def begin_state(*, actor: Actor, reason: str = "") -> None:
-    """Take all protected rows as they are now. Writers wait meanwhile. Raises django.db.Error."""
-    with leading(waits=True):
+    """Take all protected rows as they are now, unless there are valid sums. Writers wait meanwhile.
+
+    Raises django.db.Error.
+    """
+    with leading(waits=True), any_text():
         tree = read_tree()
-        if not reason and State.of(tree).has_begun:
+        if State.of(tree).sums is not None:
             return
         if connection.vendor == "postgresql":
             # Each change has a bundle in its transaction. So the rows and the bundles below are of the same moment.
@@ -43,8 +49,8 @@ def begin_state(*, actor: Actor, reason: str = "") -> None:
         sums = Sums({})
         for model in protected_models():
             sums.add_rows(model)
-        sums.revert(waiting_changes())
         meta = {"rows": sum(each.rows for each in sums.tables.values()), "reason": reason}
+        sums.revert(waiting_changes())
         record(Event(action=actions.STATE_BEGUN, object_type="audit_log", meta=meta), actor)
         sealed = sums.seal(tree.size, bytes(tree.root))
         AuditTree.objects.filter(id=1).update(sums=sealed)  # noqa: CC3 - sealed

@@ -62,7 +62,10 @@ def record_alone(event: Event, actor: Actor) -> Recorded:
 
 def record_changes(changes: Sequence[Change]) -> None:
     """Write an entry that carries these changes of the transaction, which no other entry does. Raises as ``record``."""
-    meta = {"tables": sorted({change.table for change in changes}), "rows": len(changes)}
+    meta = {
+        "tables": sorted({change.table for change in changes}),
+        "rows": len({change[:2] for change in changes}),
+    }
     record(Event(action=actions.ROWS_CHANGED, object_type="audit_log", meta=meta), _ACTOR)
 
 

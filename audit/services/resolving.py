@@ -67,30 +67,29 @@ def resolve_alarm(*, principal: Resolver, alarm_id: UUID, reason: str) -> AuditA
 
     The same evidence raises no further alarm if it is still present when it is accepted. A row with a MAC mismatch is
     first replaced with the content of its log entry. Raises Denied, RecentAuthRequired, Invalid for the reason,
-    NotFound, AlarmResolved, and Conflict if the entry accepts a loss that the row did not show.
+    NotFound, AlarmResolved, and Conflict if the entry accepts something that the row did not show. After STATE_UNKNOWN, the sums of
+    the state begin again; if that fails, the alarm is raised again.
     """
     principal.require(RESOLVE_PERMISSION)
     now = database_now()
     principal.require_recent_sign_in(now)
     check_reason(reason)
     catch_up()  # the alarm's own entry decides what it is
-    _restore_loss(alarm_id)
-    accepted = _difference_of(alarm_id)
+    _restore_accepting(alarm_id)
+    difference = _difference_of(alarm_id)
     with transaction.atomic():
         alarm = AuditAlarm.objects.select_for_update().with_id(alarm_id)
         if alarm is None:
             raise NotFound
         if not alarm.is_authentic:
             alarm = _rebuilt(alarm)
-            _require_no_loss(alarm)  # it was altered after ``_restore_loss``
+            _require_seen(alarm)  # it was altered after ``_restore_accepting``
         elif alarm.resolved_at is not None:
             raise AlarmResolved(format_timestamp(alarm.resolved_at))
         before = _decision(alarm)
-        is_accepted = accepted is not None and accepted.alarm.evidence == alarm.evidence
-        event = _event_of(alarm, reason, str(accepted) if is_accepted else "")
-        if accepted and is_accepted:
-            note_change(accepted.acceptance)
-        elif not _is_still_there(alarm):
+        alarm.accepted = _accept(alarm, difference)
+        event = _event_of(alarm, reason)
+        if not _is_still_there(alarm):
             alarm.evidence = str(alarm.event_id)
         alarm.resolved_at, alarm.reason = now, reason
         alarm.resolved_by, alarm.resolved_by_name = principal.user_id, principal.actor.actor_name
@@ -103,13 +102,23 @@ def resolve_alarm(*, principal: Resolver, alarm_id: UUID, reason: str) -> AuditA
     return alarm
 
 
+def _accept(alarm: AuditAlarm, difference: Difference | None) -> str:
+    """Accept what the alarm names. Returns it in words, "" if nothing is accepted."""
+    if alarm.kind != AlarmKind.STATE_ALTERED:
+        return alarm.acceptance
+    if difference is None or difference.alarm.evidence != alarm.evidence:
+        return ""
+    note_change(difference.acceptance)
+    return str(difference)
+
+
 def _difference_of(alarm_id: UUID) -> Difference | None:
     """The difference that a resolution accepts, if it is still there."""
     alarm = AuditAlarm.objects.with_id(alarm_id)
     return find_difference(alarm.evidence) if alarm and alarm.kind == AlarmKind.STATE_ALTERED else None
 
 
-def _restore_loss(alarm_id: UUID) -> None:
+def _restore_accepting(alarm_id: UUID) -> None:
     """Replace an altered row whose resolution accepts a loss, because no one has seen what it accepts."""
     with transaction.atomic():
         alarm = AuditAlarm.objects.select_for_update().with_id(alarm_id)
@@ -119,17 +128,17 @@ def _restore_loss(alarm_id: UUID) -> None:
         if entry is None or entry.as_row().code not in ACCEPTING:
             return
         alarm = _rebuilt(alarm)
-    _require_no_loss(alarm)
+    _require_seen(alarm)
 
 
-def _require_no_loss(restored: AuditAlarm) -> None:
-    if restored.loss:
+def _require_seen(restored: AuditAlarm) -> None:
+    if restored.acceptance:
         raise Conflict(
-            "The stored alarm was altered, and has been restored. Look at it again: resolving it accepts a loss."
+            "The stored alarm was altered, and has been restored. Look at it again: resolving it accepts what it names."
         )
 
 
-def _event_of(alarm: AuditAlarm, reason: str, accepted: str) -> Event:
+def _event_of(alarm: AuditAlarm, reason: str) -> Event:
     return Event(
         action=actions.ALARM_RESOLVED,
         object_type="audit_alarm",
@@ -139,7 +148,7 @@ def _event_of(alarm: AuditAlarm, reason: str, accepted: str) -> Event:
             "evidence": alarm.evidence,
             "raised_by": alarm.event_id,
             "reason": reason,
-            **({"accepted": accepted} if accepted else {}),
+            **({"accepted": alarm.accepted} if alarm.accepted else {}),
         },
     )
 
@@ -160,7 +169,7 @@ def _is_still_there(alarm: AuditAlarm) -> bool:
         case AlarmKind.INTEGRITY_FAILED | AlarmKind.CHECKPOINT_INCONSISTENT:
             return False  # the sequencer checks again, and raises an alarm at most once an hour
         case AlarmKind.STATE_ALTERED | AlarmKind.STATE_UNKNOWN:
-            return False  # what a resolution accepts is no longer a difference
+            return False  # it was accepted, or it can come back
     return True
 
 

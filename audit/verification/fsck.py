@@ -7,6 +7,7 @@ from audit.errors import OlderDatabase
 from audit.log.raw_rows import ReportProgress, reading, rows_of
 from audit.sequencing.checkpoints.signing_keys import origin
 from audit.sequencing.head import Head, read_head
+from audit.sequencing.state_beginning import has_state_begun
 from audit.tlog.checkpoint import VerifierKey
 from audit.verification.alarms import Alarms
 from audit.verification.bundles import Bundles
@@ -14,7 +15,7 @@ from audit.verification.completeness import Heartbeats, check_leaves, check_sequ
 from audit.verification.database.indexes import can_check_indexes, check_indexes
 from audit.verification.database.readers import Readers
 from audit.verification.database.schema import check_schema
-from audit.verification.database.state import check_state, is_state_unknown
+from audit.verification.database.state import check_state
 from audit.verification.findings import Finding, FindingKind, Report
 from audit.verification.further_checks import begin_checks
 from audit.verification.heads import Heads, OutsideCheckpoint, Trust
@@ -57,10 +58,10 @@ def verify_log(
         for finding in verification.run(progress):
             report.add(finding)
         verification.conclude(report)
-        is_unknown = is_state_unknown()
+        has_begun = has_state_begun()
     for finding in chain(verification.readers.finish(), check_indexes()):
         report.add(finding)
-    if is_unknown:
+    if not has_begun:
         report.unchecked.append("rows that were put back, because the sums of the rows have not begun")
     if not can_check_indexes():
         report.unchecked.append(
@@ -111,6 +112,7 @@ class _Verification:
         yield from self._segments.finish()
         yield from self._losses.judge(check_sequences(self._segments.has_removed))
         yield from self._losses.judge(self._heartbeats.finish())
+        yield from self._losses.finish()
         yield from check_usage(self._segments.archived_until)
         yield from check_protected_rows()
         yield from check_state()

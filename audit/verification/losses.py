@@ -66,6 +66,7 @@ class Losses:
         self.unnamed: list[Gap] = []
         self._named: dict[str, Gap] = {}  # by the event id of the alarm
         self._decisions: dict[str, str] = {}
+        self._beginnings = 0  # of the state, without a person
 
     def note(self, seen: Sequence[Seen]) -> Iterator[Finding]:
         """Remember alarms of missing entries, and decisions. There are no findings here."""
@@ -82,12 +83,10 @@ class Losses:
                 self._named[str(values[_EVENT])] = Gap(meta["writer"], meta["found"] + 1, meta["expected"])
             case actions.ALARM_RESOLVED:
                 self._decisions[meta["raised_by"]] = _decision(values, meta)
-                if "accepted" in meta:
+                if meta["kind"] != AlarmKind.SEQUENCE_GAP and "accepted" in meta:
                     self.accepted.append(f"{meta['accepted']}; accepted {_decision(values, meta)}")
-            case actions.STATE_BEGUN if meta["reason"]:
-                self.accepted.append(
-                    f"the protected rows were accepted as they were {_decision(values, meta)}"
-                )
+            case actions.STATE_BEGUN if not meta["reason"]:
+                self._beginnings += 1
             case actions.LOG_ROLLBACK_ACCEPTED:
                 self.accepted.append(f"an older database was accepted {_decision(values, meta)}")
 
@@ -104,6 +103,11 @@ class Losses:
             if not any(named.covers(*numbers) for named in self._named.values()):
                 self.unnamed.append(each)
             yield each.finding
+
+    def finish(self) -> Iterator[Finding]:
+        """The state begins once. An attacker who hides that can let it begin again, with other rows."""
+        if self._beginnings > 1:
+            yield Finding(FindingKind.STATE, f"the state began {self._beginnings} times without a person")
 
     def decision_about(self, writer: str, first: int, last: int) -> str:
         """The person, the time and the reason of the acceptance of this loss; "" without one."""

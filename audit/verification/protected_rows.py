@@ -10,7 +10,7 @@ from django.db import connection, models
 from audit.log.canonical import format_timestamp
 from audit.log.raw_rows import json_value, rows_of, spelled, typed_field
 from audit.models import AuditReceipt, CheckpointKey
-from audit.verification.database.state import is_state_unknown
+from audit.sequencing.state_beginning import has_state_begun
 from audit.verification.findings import Finding, FindingKind
 from kernel.trust.row_mac import IntegrityFailed, MacProtectedRow
 
@@ -30,7 +30,7 @@ def check_protected_rows() -> Iterator[Finding]:
     for model in apps.get_models():
         if not issubclass(model, MacProtectedRow) or model is CheckpointKey:
             continue
-        if model is AuditReceipt and is_state_unknown():
+        if model is AuditReceipt and not has_state_begun():
             continue
         for key, row in stored_rows(model):
             if row is None:

@@ -1,11 +1,11 @@
-"""Put back, remove, add and exchange protected rows, and expect a difference of the state each time.
+"""Remove protected rows, give them other contents and exchange them, and expect a difference of the state each time.
 
     python -m campaigns.tampering.state [--rows 300] [--rounds 10] [--fill 100000] [--alarms 6]
 
 runs on SQLite; inside ``python -m tests.services`` on PostgreSQL. Each round takes ``--rows`` random rows of all tables of the
 data of ``load_demo``, and tries each kind of manipulation with each of them in a transaction that is rolled back. Before and
 after each round there must be no difference. ``--fill``: then time a comparison of that many more rows. ``--alarms``: under a running server,
-time the alarms for so many removed rows. It ends with 1 if anything was not noticed.
+time the alarms for that number of altered tables. It ends with 1 if anything was not noticed.
 """
 
 import argparse
@@ -75,7 +75,7 @@ def manipulate(options: argparse.Namespace) -> int:
 
 
 def statements(model, key: str, other: str) -> list[str]:
-    """Remove the row; take it back to other contents; exchange it with another row; insert a copy under another key."""
+    """Remove the row; give it other contents; exchange its contents with those of another row."""
     table, pk, contents = model._meta.db_table, model._meta.pk.column, model.STATE[0]
     is_row, is_other = (f"CAST({pk} AS TEXT) = '{each}'" for each in (key, other))
     foreign = f"(SELECT {contents} FROM {table} WHERE {is_other})"  # noqa: S608 - constants
@@ -109,7 +109,7 @@ def time_pass(rows: int) -> None:
 
 
 def time_alarms(number: int) -> int:
-    """The number of removed rows without an alarm."""
+    """The number of altered tables without an alarm."""
     waits: list[float] = []
     with tempfile.TemporaryDirectory() as folder, Product(Path(folder), has_demo=True) as product:
         for table in (

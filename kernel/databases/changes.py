@@ -35,7 +35,7 @@ class _Noted:
 
 
 class CarriesChanges:
-    """The part of a connection that has the changes of its transaction. It goes before Django's wrapper."""
+    """A mixin for Django's wrapper of a connection, which it goes before: the changes of its transaction."""
 
     in_atomic_block: bool
     savepoint_ids: list[str | None]
@@ -82,23 +82,21 @@ class CarriesChanges:
         """Django has left the atomic block, but its transaction is still open."""
         self.in_atomic_block = True
         try:
-            for record in _recorders:
-                record(rest)
+            _recorder[0](rest)
         except Exception:
-            self.in_atomic_block = False
-            self.rollback()  # Django rolls back after errors of the database only
+            self.in_atomic_block = False  # otherwise Django refuses the rollback
+            self.rollback()  # Django itself rolls back after errors of the database only
             raise
         finally:
             self.in_atomic_block = False
 
 
-_recorders: list[_Recorder] = []  # noqa: CC6 - the audit app registers in AppConfig.ready
+_recorder: list[_Recorder] = []  # noqa: CC6 - the audit app registers in AppConfig.ready
 
 
 def record_rest_with(record: _Recorder) -> None:
     """Before a commit, ``record`` gets the changes that no entry has taken, and writes an entry that takes them."""
-    if record not in _recorders:
-        _recorders.append(record)
+    _recorder[:] = [record]
 
 
 def note_change(change: Change) -> None:

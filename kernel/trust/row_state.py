@@ -5,7 +5,7 @@ that. They also cover columns that a MAC does not cover, such as the use of a re
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, ClassVar, Self
@@ -17,7 +17,7 @@ from kernel.databases.changes import Change, note_change
 
 
 class StatefulRow(models.Model):
-    """``STATE`` has the columns of the state: a change of any of them is noted. Without columns, the table is outside of it."""
+    """A row whose changes the log carries. ``STATE`` lists the columns; an empty one leaves the table outside of the state."""
 
     MAC_LABEL: ClassVar[str]
     STATE: ClassVar[tuple[str, ...]] = ("row_mac",)
@@ -26,23 +26,42 @@ class StatefulRow(models.Model):
     class Meta:
         abstract = True
 
+    @property
+    def is_authentic(self) -> bool:
+        """Whether the row is unchanged since the application wrote it."""
+        raise NotImplementedError
+
     @classmethod
     def from_db(cls, *loaded: Any, **options: Any) -> Self:
         row = super().from_db(*loaded, **options)
-        row._read = {name: row.__dict__.get(name) for name in cls.STATE}  # noqa: SLF001 - its own class
+        row._note_read(None)  # noqa: SLF001 - its own class
         return row
 
-    def refresh_from_db(self, *arguments: Any, **options: Any) -> None:
-        super().refresh_from_db(*arguments, **options)
-        if not (arguments or options):
-            self._read = {name: getattr(self, name) for name in self.STATE}
+    def refresh_from_db(
+        self,
+        using: str | None = None,
+        fields: Iterable[str] | None = None,
+        from_queryset: models.QuerySet[Any] | None = None,
+    ) -> None:
+        fields = None if fields is None else list(fields)
+        super().refresh_from_db(using, fields, from_queryset)
+        self._note_read(fields)
+
+    def _note_read(self, fields: Sequence[str] | None) -> None:
+        """All columns were read, or only these ``fields``. A deferred column is not there."""
+        read = {name: self.__dict__[name] for name in self.STATE if name in self.__dict__}
+        self._read = (
+            read
+            if fields is None
+            else {**self._read, **{name: read[name] for name in fields if name in read}}
+        )
 
     def note_saved(self, fields: Sequence[str] | None, *, is_new: bool) -> None:
-        """The row was just saved: all of it, or only these ``fields``."""
-        before = "" if is_new else contents_of(list(self._read.values()))
+        """The row was just saved: all of it, or only these ``fields``. Raises KeyError if a column of the state was deferred."""
+        before = "" if is_new else contents_of([self._read[name] for name in self.STATE])
         written = {name: getattr(self, name) for name in self.STATE if fields is None or name in fields}
         self._read = {**self._read, **written}
-        _note_change(self, before, contents_of(list(self._read.values())))
+        _note_change(self, before, contents_of([self._read[name] for name in self.STATE]))
 
 
 def update_state(row: StatefulRow, **columns: object) -> bool:
@@ -57,27 +76,24 @@ def update_state(row: StatefulRow, **columns: object) -> bool:
     return True
 
 
-def delete_rows(rows: models.QuerySet[Any]) -> int:
-    """Delete rows of the state, and those that refer to them with CASCADE. Returns the number of ``rows``.
+def delete_rows(rows: models.QuerySet[Any]) -> None:
+    """Delete rows of the state, and those that refer to them with CASCADE.
 
-    Raises ProtectedError for a row that others need.
+    Altered rows are deleted, too, but the state then lacks them. Raises ProtectedError for a row that others need.
     """
     with transaction.atomic(savepoint=False):
-        found = list(rows.select_for_update(of=("self",)))
         collector = Collector(using=rows.db)
-        collector.collect(found)
+        collector.collect(list(rows.select_for_update(of=("self",))))
         cascading = [each.select_for_update() for each in collector.fast_deletes]
         for row in chain(*collector.data.values(), *cascading):
-            if isinstance(row, StatefulRow):
+            # An attacker may have altered the columns by which it was found. Then the sums keep it.
+            if isinstance(row, StatefulRow) and row.is_authentic:
                 _note_change(row, contents_of([getattr(row, name) for name in row.STATE]), "")
         collector.delete()
-    return len(found)
 
 
 def contents_of(values: Sequence[object]) -> str:
-    """The contents of a row in the state: its MAC or, with other columns, all of them as a JSON list."""
-    if len(values) == 1 and isinstance(values[0], str):
-        return values[0]
+    """The contents of a row in the state: a JSON list of the values of its columns ``STATE``."""
     return json.dumps([_spelled(value) for value in values])
 
 

@@ -91,7 +91,7 @@ def test_a_loss_that_an_altered_row_hides_is_not_accepted_unseen(admin):
     with pytest.raises(Conflict, match="Look at it again"):
         resolved(admin, harmless)
     row = AuditAlarm.objects.get(id=harmless.id)
-    assert (row.is_open, row.loss) == (True, "entries 3 to 4 of writer w are missing")
+    assert (row.is_open, row.missing) == (True, "entries 3 to 4 of writer w are missing")
     assert not resolved(admin, harmless).is_open
 
 

@@ -64,7 +64,7 @@ def test_an_altered_alarm_leads_to_the_entry_that_is_decided_about(at_admin):
 def test_the_page_names_the_loss_that_a_resolution_accepts(at_admin):
     raise_alarms([Alarm(kind=AlarmKind.SEQUENCE_GAP, writer="w", expected=6, found=4)])
     loss = "entries 5 to 6 of writer w are missing"
-    assert f"Resolving accepts this loss: {loss}." in text_of(at_admin.get(url_of(AuditAlarm.objects.get())))
+    assert f"Resolving accepts: {loss}." in text_of(at_admin.get(url_of(AuditAlarm.objects.get())))
     assert loss in text_of(at_admin.get("/audit/alarms/"))
     altered("UPDATE audit_alarms SET expected = '7'")
     assert "Resolving accepts" not in text_of(at_admin.get(url_of(AuditAlarm.objects.get())))

@@ -32,6 +32,7 @@ def test_everything_moves_and_earlier_proofs_stay_valid(tmp_path, target):
         ).json
         message = {"algorithm": "aes-256-gcm", "data": b64(b"moved"), "key_id": key["id"]}
         sealed = product.send("POST", "/api/v1/encrypt", message, token=token).json["ciphertext"]
+        assert product.send("GET", "/api/v1/keys/import-parameters", token=token).status == 200
         running = product.manage("copy_to_postgresql", typed=target)
         assert (running.returncode, "server is running" in running.stderr) == (1, True)
         product.stop()

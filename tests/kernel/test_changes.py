@@ -14,9 +14,9 @@ FIRST, SECOND, THIRD = (Change("t", str(number), "", "mac") for number in range(
 
 @pytest.fixture
 def recorded(monkeypatch):
-    """What was left before each commit."""
+    """The changes that were left before each commit."""
     left = []
-    monkeypatch.setattr(changes, "_recorders", [])
+    monkeypatch.setattr(changes, "_recorder", [])
     record_rest_with(lambda rest: left.append((list(rest), take_changes(), connection.in_atomic_block)))
     return left
 
@@ -54,6 +54,17 @@ def test_a_rolled_back_savepoint_takes_its_changes_with_it_and_returns_those_bef
         assert take_changes() == [FIRST]
 
 
+def test_another_rolled_back_savepoint_returns_nothing(recorded):
+    with transaction.atomic():
+        note_change(FIRST)
+        with transaction.atomic():
+            take_changes()
+        with transaction.atomic():
+            transaction.set_rollback(True)
+        assert take_changes() == []
+    assert connection._noted == []
+
+
 def test_a_rolled_back_transaction_leaves_nothing(recorded):
     with transaction.atomic():
         note_change(FIRST)
@@ -72,7 +83,7 @@ def test_without_an_entry_nothing_is_committed(monkeypatch, root_of_trust):
     def fail(_rest):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(changes, "_recorders", [fail])
+    monkeypatch.setattr(changes, "_recorder", [fail])
     before = EntityEpoch.objects.count()
     with pytest.raises(ZeroDivisionError):
         change_and_commit()

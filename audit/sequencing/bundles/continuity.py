@@ -13,9 +13,11 @@ from audit import actions
 from audit.archive.contents import has_removed
 from audit.log.bundles import Body, Bundle
 from audit.log.row_numbers import Numbers, last_of, number_of_entries, rows_up_to
-from audit.models import AuditLog
+from audit.models import AuditBundle, AuditLog
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.bundles.expanding import columns_of, kind_of
+from audit.sequencing.bundles.taking import waiting_bundles
+from kernel.databases.changes import Change
 
 type _Number = tuple[str, int]  # writer, wseq
 
@@ -55,6 +57,17 @@ def overlaps(bundles: Sequence[Bundle]) -> list[bool]:
         bundle = bundles[place]
         repeated[place] = _reaches(logged, bundle.first) or has_removed(bundle.writer, _numbers_of(bundle))
     return repeated
+
+
+def waiting_changes() -> Iterator[Change]:
+    """The changes of rows in bundles that wait. Those of a bundle that was put back do not count again."""
+    waiting = [
+        (bundle, body.changes) for bundle, body in waiting_bundles(AuditBundle.objects.all()) if body.changes
+    ]
+    repeated = overlaps([bundle for bundle, _ in waiting])
+    for (_, changes), is_repeated in zip(waiting, repeated, strict=True):
+        if not is_repeated:
+            yield from changes
 
 
 def find_gaps(places: Sequence[Place]) -> list[Alarm]:

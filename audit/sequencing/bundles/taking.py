@@ -15,7 +15,6 @@ from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.bundles.expanding import columns_of
 from kernel.clock import database_now
 from kernel.crypto.errors import MacMismatch
-from kernel.databases.changes import Change
 
 MOST: Final = 4096  # bundles in one step
 NAMES: Final = ("at", "writer", "first", "entries", "body", "mac")
@@ -83,23 +82,18 @@ def take(entries: int) -> list[Taken]:
 
 def waiting_columns(bundles: QuerySet[AuditBundle]) -> Iterator[dict[str, Any]]:
     """The columns of each entry in those of the bundles that wait and that the application wrote."""
-    for bundle, body in _waiting(bundles):
+    for bundle, body in waiting_bundles(bundles):
         yield from columns_of(bundle, body)
 
 
-def _waiting(bundles: QuerySet[AuditBundle]) -> Iterator[tuple[Bundle, Body]]:
+def waiting_bundles(bundles: QuerySet[AuditBundle]) -> Iterator[tuple[Bundle, Body]]:
+    """Those of the bundles that wait and that the application wrote."""
     rows = bundles.filter(rejected_at__isnull=True).order_by("id")
     with any_text():
         found = list(rows.values_list("id", *spelled_columns(AuditBundle, NAMES)))
     for bundle_id, *stored in found:
         with suppress(MacMismatch, ValueError):
             yield Taken(bundle_id, tuple(stored)).open()
-
-
-def waiting_changes() -> Iterator[Change]:
-    """The changes of rows in the bundles that wait and that the application wrote."""
-    for _, body in _waiting(AuditBundle.objects.all()):
-        yield from body.changes
 
 
 def set_aside(rejected: Sequence[Taken]) -> None:

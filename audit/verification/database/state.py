@@ -10,9 +10,9 @@ from hashlib import sha256
 
 from audit.log.raw_rows import reading
 from audit.sequencing.alarms import Alarm, AlarmKind
-from audit.sequencing.bundles.taking import waiting_changes
-from audit.sequencing.state import UNKNOWN, State, Sum, Sums, protected_models
-from audit.sequencing.state_beginning import has_begun_before
+from audit.sequencing.bundles.continuity import waiting_changes
+from audit.sequencing.state import State, Sum, Sums, protected_models
+from audit.sequencing.state_beginning import has_state_begun
 from audit.sequencing.tree import read_tree
 from audit.services.alarms import raise_alarms
 from audit.verification.findings import Finding, FindingKind
@@ -57,39 +57,40 @@ class Difference:
 
 def check_state() -> Iterator[Finding]:
     """One finding for each table that differs, in the caller's snapshot; one if there are no valid sums."""
-    state = _read_state()
-    if state.alarms or (not state.has_begun and has_begun_before()):
+    try:
+        state = _read_state()
+    except IntegrityFailed:
+        return  # the finding is that of the tree
+    if state.is_altered:
         yield Finding(FindingKind.STATE, "the sums of the protected rows are missing, or of another tree")
     for difference in _differences(state, protected_models()):
         yield Finding(FindingKind.STATE, str(difference))
 
 
-def is_state_unknown() -> bool:
-    """Whether the sums have not begun. Raises django.db.Error."""
-    return not _read_state().has_begun
-
-
 def watch_state() -> None:
     """Compare the next tables, in a new random order each time that all were compared. Raises django.db.Error."""
+    models = _round.current.next()
     with reading():
-        state = State.of(read_tree())
-        found = list(_differences(state, _round.current.next()))
-        is_known = state.sums is not None or not (state.has_begun or has_begun_before())
-    raise_alarms([*([] if is_known else [UNKNOWN]), *(difference.alarm for difference in found)])
+        found = list(_differences(_read_state(), models))
+    with reading():  # a person may have accepted a difference meanwhile
+        state = _read_state()
+        if found:
+            found = list(_differences(state, [difference.model for difference in found]))
+    raise_alarms([*state.alarms, *(difference.alarm for difference in found)])
 
 
 def find_difference(evidence: str) -> Difference | None:
     """The difference of an alarm with this evidence, if it is still there. Raises django.db.Error."""
     with reading():
-        found = list(_differences(State.of(read_tree()), protected_models()))
+        found = list(_differences(_read_state(), protected_models()))
     return next((difference for difference in found if difference.alarm.evidence == evidence), None)
 
 
 def _read_state() -> State:
-    try:
-        return State.of(read_tree())
-    except IntegrityFailed:
-        return State(has_begun=False)  # the finding is that of the tree
+    """Sums that are missing although they have begun are altered ones. Raises IntegrityFailed for an altered tree."""
+    state = State.of(read_tree())
+    is_missing = state.sums is None and not state.is_altered and has_state_begun()
+    return State(is_altered=True) if is_missing else state
 
 
 def _differences(state: State, models: Iterable[type[MacProtectedRow]]) -> Iterator[Difference]:
@@ -105,7 +106,7 @@ def _differences(state: State, models: Iterable[type[MacProtectedRow]]) -> Itera
 
 
 class _Round:
-    """The tables that were not compared since the last time that all were."""
+    """The tables that were not compared since the last time that all were. An attacker cannot know which one is next."""
 
     def __init__(self) -> None:
         self._left: list[type[MacProtectedRow]] = []

@@ -28,7 +28,7 @@ class Command(SystemCommand):
 def _line(alarm: AuditAlarm) -> str:
     where = "" if alarm.log_id is None else f" at entry {alarm.log_id}"
     line = f"{alarm.id} {alarm.raised_at:%Y-%m-%d %H:%M:%SZ} {alarm.status} {alarm.kind}{where}: "
-    line += alarm.loss or f"expected {alarm.expected}, found {alarm.found}"
+    line += alarm.missing or f"expected {alarm.expected}, found {alarm.found}"
     if alarm.is_altered:
         return f"{line} (the stored alarm was altered)"
     return line if alarm.is_open else f"{line}; resolved by {alarm.resolved_by_name}: {alarm.reason}"

@@ -9,7 +9,7 @@ from audit.services.resolving import resolve_alarm
 class Command(SystemCommand):
     help = (
         "Resolve an alarm of the audit log. To get alarm IDs, run list_audit_alarms. "
-        "Resolving sequence_gap accepts the loss of the entries that it names."
+        "Resolving sequence_gap, state_altered or state_unknown accepts the missing entries or the rows that it names."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -20,6 +20,7 @@ class Command(SystemCommand):
 
     def handle(self, *_args: Any, alarm_id: UUID, reason: str, **_options: Any) -> None:
         alarm = resolve_alarm(principal=self.principal, alarm_id=alarm_id, reason=reason)
-        self.stdout.write(
-            f"{alarm.id} resolved" + (f", and this loss accepted: {alarm.loss}" if alarm.loss else "")
-        )
+        text = f"; accepted: {alarm.accepted}" if alarm.accepted else ""
+        if alarm.acceptance and not text:
+            text = "; nothing was accepted, because this difference is no longer there. Run verify_audit_log"
+        self.stdout.write(f"{alarm.id} resolved{text}")
