@@ -26,7 +26,9 @@ def add(number: int) -> None:
         with transaction.atomic():
             keys = [_key(each, now) for each in range(first, min(first + CHUNK, number))]
             Key.objects.bulk_create(keys)
-            KeyVersion.objects.bulk_create([_version(key, now) for key in keys])
+            versions = KeyVersion.objects.bulk_create([_version(key, now) for key in keys])
+            for row in (*keys, *versions):
+                row.note_saved(None, is_new=True)
 
 
 def _key(number: int, now):

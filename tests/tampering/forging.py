@@ -26,6 +26,7 @@ from audit.tlog.checkpoint import Checkpoint, Signer, VerifierKey, sign_note
 from audit.tlog.merkle import Frontier, leaf_hash
 from audit.tlog.tiles import append
 from kernel.crypto import seed_signing
+from kernel.databases.changes import take_changes
 
 FAR = 10**9
 
@@ -99,7 +100,9 @@ def rewrite_with_other_keys(index: int, **columns: object) -> None:
     CheckpointKey.objects.update(state="retired")
     for row, (key, _) in zip(CheckpointKey.objects.order_by("kid"), signers, strict=True):
         row.algorithm, row.public_key, row.state = key.algorithm, key.public_key, "active"
-        row.save_with_mac()
+        with transaction.atomic():
+            row.save_with_mac()
+            take_changes()  # no entry has them
     order = entries()
     for number, entry in enumerate(publications):
         vkeys = [key.vkey for key, _ in signers] if number == 0 else []
