@@ -7,9 +7,10 @@ from accounts.models import User
 from audit.models import AuditAlarm, AuditBundle, AuditLog, AuditReceipt, AuditTree
 from audit.sequencing.alarms import AlarmKind
 from audit.sequencing.bundles.step import sequence_step
-from audit.sequencing.state import State
+from audit.sequencing.state import State, Sum, protected_models
 from audit.sequencing.state_beginning import begin_state, begin_state_once
 from audit.services.resolving import resolve_alarm
+from audit.verification.database.state import _Round
 from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
 from kernel.clock import database_now
@@ -23,6 +24,18 @@ from tests.tampering.writing import sequence
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 UNKNOWN = "the sums of the protected rows are missing, or of another tree"
+
+
+def test_a_sum_counts_rows_and_wraps_at_256_bits():
+    assert Sum(1, 1) - Sum(3, 2) == Sum(-2, 2**256 - 1)
+    assert Sum(1, 2**256 - 1) + Sum(1, 3) == Sum(2, 2)
+
+
+def test_the_worker_compares_two_tables_at_a_time_until_all_were_compared():
+    rounds, models = _Round(), protected_models()
+    taken = [rounds.next() for _ in range((len(models) + 1) // 2)]
+    assert {len(some) for some in taken[:-1]} == {2}
+    assert {model for some in taken for model in some} == set(models)
 
 
 @pytest.mark.parametrize("sums", ["NULL", "(SELECT sums FROM kept)"])
