@@ -28,9 +28,9 @@ type Catalog = dict[CatalogObject, str]
 
 
 def catalog_of(rows: Iterable[Iterable[Any]]) -> Catalog:
-    """``rows`` are (kind, table, name, definition). Definitions of the same object are joined."""
+    """``rows`` are (kind, table, name, definition). Definitions of the same object are joined, in a fixed order."""
     found: Catalog = {}
-    for kind, table, name, definition in rows:
+    for kind, table, name, definition in sorted(rows, key=str):
         each, text = (
             CatalogObject(str(kind), str(table), str(name)),
             _as_restored(_on_one_line(str(definition or ""))),
