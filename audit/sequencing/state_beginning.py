@@ -1,26 +1,22 @@
 """The beginning of the sums of protected rows (``audit.sequencing.state``): the rows are taken as they are, on record."""
 
-from typing import Final
-
 from django.db import connection
 
 from audit import actions
-from audit.log.events import Actor, Event, Source
+from audit.log.events import Actor, Event
 from audit.log.raw_rows import any_text
 from audit.models import AuditLog, AuditReceipt, AuditTree
 from audit.sequencing.bundles.continuity import waiting_changes
 from audit.sequencing.leadership import leading
 from audit.sequencing.state import State, Sums, protected_models
 from audit.sequencing.tree import read_tree
-from audit.services.recording import record
-
-_ACTOR: Final = Actor.system("protected rows", Source.SCHEDULER)
+from audit.services.recording import ACTOR_OF_STATE, record
 
 
 def begin_state_once() -> None:
     """Begin, unless the state has begun before: sums that were removed are not made again. Raises django.db.Error."""
     if not has_state_begun():
-        begin_state(actor=_ACTOR)
+        begin_state(actor=ACTOR_OF_STATE)
 
 
 def has_state_begun() -> bool:

@@ -17,7 +17,7 @@ from kernel.clock import database_now
 from kernel.databases.changes import Change, take_changes
 from kernel.databases.commit_waits import CommitUnconfirmed
 
-_ACTOR = Actor.system("protected rows", Source.SCHEDULER)
+ACTOR_OF_STATE = Actor.system("protected rows", Source.SCHEDULER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def record_changes(changes: Sequence[Change]) -> None:
         "tables": sorted({change.table for change in changes}),
         "rows": len({change[:2] for change in changes}),
     }
-    record(Event(action=actions.ROWS_CHANGED, object_type="audit_log", meta=meta), _ACTOR)
+    record(Event(action=actions.ROWS_CHANGED, object_type="audit_log", meta=meta), ACTOR_OF_STATE)
 
 
 def _insert(event: Event, actor: Actor, changes: Sequence[RowChange], timestamp: datetime) -> Recorded:

@@ -15,7 +15,9 @@ from audit.log.events import Actor, Event, RowChange
 from audit.models import RESOLVE_PERMISSION, AuditAlarm, AuditLog
 from audit.sequencing.alarms import ACCEPTING, Alarm, AlarmKind
 from audit.sequencing.catching_up import catch_up
+from audit.sequencing.state import State
 from audit.sequencing.state_beginning import begin_state
+from audit.sequencing.tree import read_tree
 from audit.services import showing
 from audit.services.alarms import ACTOR, insert_alarm, insert_row, raise_alarms, set_aside
 from audit.services.recording import record
@@ -104,6 +106,8 @@ def resolve_alarm(*, principal: Resolver, alarm_id: UUID, reason: str) -> AuditA
 
 def _accept(alarm: AuditAlarm, difference: Difference | None) -> str:
     """Accept what the alarm names. Returns it in words, "" if nothing is accepted."""
+    if alarm.kind == AlarmKind.STATE_UNKNOWN and State.of(read_tree()).sums is not None:
+        return ""  # an older row of the alarm was put back: the sums are valid
     if alarm.kind != AlarmKind.STATE_ALTERED:
         return alarm.acceptance
     if difference is None or difference.alarm.evidence != alarm.evidence:

@@ -78,12 +78,12 @@ def statements(model, key: str, other: str) -> list[str]:
     """Remove the row; give it other contents; exchange its contents with those of another row."""
     table, pk, contents = model._meta.db_table, model._meta.pk.column, model.STATE[0]
     is_row, is_other = (f"CAST({pk} AS TEXT) = '{each}'" for each in (key, other))
-    foreign = f"(SELECT {contents} FROM {table} WHERE {is_other})"  # noqa: S608 - constants
     found = [f"DELETE FROM {table} WHERE {is_row}"]  # noqa: S608 - constants
-    if contents == "row_mac":
-        found.append(f"UPDATE {table} SET row_mac = '1.00000000.older' WHERE {is_row}")  # noqa: S608 - constants
-    if other != key and contents == "row_mac":
-        own = f"(SELECT {contents} FROM {table} WHERE {is_row})"  # noqa: S608 - constants
+    if contents != "row_mac":
+        return found
+    found.append(f"UPDATE {table} SET row_mac = '1.00000000.older' WHERE {is_row}")  # noqa: S608 - constants
+    if other != key:
+        own, foreign = (f"(SELECT row_mac FROM {table} WHERE {each})" for each in (is_row, is_other))  # noqa: S608 - constants
         found.append(
             f"UPDATE {table} SET row_mac = CASE WHEN {is_row} THEN {foreign} ELSE {own} END "  # noqa: S608 - constants
             f"WHERE {is_row} OR {is_other}"

@@ -314,6 +314,15 @@ def test_an_issued_token_ends_with_its_client_secret_and_its_account(admin, acco
             authenticate_bearer(issued.text, ORIGIN)
 
 
+def test_a_request_deletes_a_limited_number_of_expired_issued_tokens(account, monkeypatch):
+    monkeypatch.setattr(service_tokens, "_DELETED_AT_ONCE", 2)
+    for _ in range(3):
+        assert oauth(account).status_code == 200
+    ServiceToken.objects.update(expires_at=database_now() - timedelta(seconds=1))
+    assert oauth(account).status_code == 200
+    assert ServiceToken.objects.count() == 2
+
+
 def test_a_secret_that_ends_while_a_token_is_issued_gives_none(admin, account, monkeypatch):
     def rotate_first():
         monkeypatch.undo()

@@ -38,6 +38,7 @@ MAX_NAME: Final = 64
 MAX_LIFETIME: Final = timedelta(days=366)
 _BAD_CREDENTIALS: Final = "The client credentials are not valid."
 _ISSUED_LIFETIME: Final = timedelta(minutes=30)
+_DELETED_AT_ONCE: Final = 100  # expired tokens, whose changes are in the bundle of the request
 MAX_KEYS: Final = 100
 # An auditor's token reads, and changes nothing.
 _READ_SCOPES: Final = frozenset(
@@ -156,7 +157,7 @@ def issue_token(
     text = new_token()
     token.token_hash = token_digest(text)
     with transaction.atomic():
-        delete_rows(account.tokens.filter(is_issued=True, expires_at__lt=now))
+        delete_rows(account.tokens.filter(is_issued=True, expires_at__lt=now)[:_DELETED_AT_ONCE])
         token.save_with_mac()
         record(_event(actions.SERVICE_TOKEN_ISSUED, token), actor)
         lock_epoch()

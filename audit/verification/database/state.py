@@ -71,11 +71,11 @@ def watch_state() -> None:
     """Compare the next tables, in a new random order each time that all were compared. Raises django.db.Error."""
     models = _round.current.next()
     with reading():
-        found = list(_differences(_read_state(), models))
-    with reading():  # a person may have accepted a difference meanwhile
         state = _read_state()
-        if found:
-            found = list(_differences(state, [difference.model for difference in found]))
+        found = list(_differences(state, models))
+    if found:
+        with reading():  # a person may have accepted a difference meanwhile
+            found = list(_differences(_read_state(), [difference.model for difference in found]))
     raise_alarms([*state.alarms, *(difference.alarm for difference in found)])
 
 

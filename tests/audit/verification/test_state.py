@@ -58,7 +58,7 @@ def test_each_table_shows_a_missing_row_an_older_row_and_swapped_rows(admin, is_
             continue
         compared += 1
         first, last = (f"(SELECT {which}(CAST({key} AS TEXT)) FROM {table})" for which in ("min", "max"))  # noqa: S608 - constants
-        is_first, is_last = (f"CAST({key} AS TEXT) = {each}" for each in (first, last))
+        is_first, is_last = (f"CAST({table}.{key} AS TEXT) = {each}" for each in (first, last))
         assert differences_after(f"DELETE FROM {table} WHERE {is_first}") == [  # noqa: S608 - constants
             f"{table} lacks 1 row that the application wrote"
         ]
@@ -70,10 +70,7 @@ def test_each_table_shows_a_missing_row_an_older_row_and_swapped_rows(admin, is_
                 f"UPDATE {table} SET row_mac = (SELECT row_mac FROM {table} o WHERE CAST(o.{key} AS TEXT) = "  # noqa: S608 - constants
                 f"CASE WHEN {is_first} THEN {last} ELSE {first} END) WHERE {is_first} OR {is_last}"
             )
-            assert (
-                differences_after(swap.replace(f"CASE WHEN CAST({key}", f"CASE WHEN CAST({table}.{key}"))
-                == older
-            )
+            assert differences_after(swap) == older
     assert compared >= 15
     assert found() == []
 

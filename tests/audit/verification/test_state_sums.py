@@ -7,8 +7,10 @@ from accounts.models import User
 from audit.models import AuditAlarm, AuditBundle, AuditLog, AuditReceipt, AuditTree
 from audit.sequencing.alarms import AlarmKind
 from audit.sequencing.bundles.step import sequence_step
+from audit.sequencing.state import UNKNOWN as UNKNOWN_SUMS
 from audit.sequencing.state import State, Sum, protected_models
 from audit.sequencing.state_beginning import begin_state, begin_state_once
+from audit.services.alarms import raise_alarms
 from audit.services.resolving import resolve_alarm
 from audit.verification.database.state import _Round
 from audit.verification.findings import FindingKind
@@ -139,6 +141,10 @@ def test_the_state_begins_once(root_of_trust):
 
 def test_valid_sums_do_not_begin_again_and_a_second_beginning_is_found(admin):
     begin_state(actor=ACTOR, reason="a person")
+    raise_alarms([UNKNOWN_SUMS])
+    [alarm] = AuditAlarm.objects.filter(kind=AlarmKind.STATE_UNKNOWN)
+    resolved = resolve_alarm(principal=admin.principal, alarm_id=alarm.id, reason="an older row of it")
+    assert resolved.accepted == ""
     assert log_rows().filter(action="audit.state.begun").count() == 1
     execute("UPDATE audit_tree SET sums = NULL")
     begin_state(actor=ACTOR)
