@@ -5,6 +5,7 @@ from uuid import UUID
 from django.contrib.auth.backends import BaseBackend
 
 from accounts.models import User
+from kernel.trust.row_heads import check_current, with_heads
 
 
 class SessionBackend(BaseBackend):
@@ -12,5 +13,5 @@ class SessionBackend(BaseBackend):
 
     def get_user(self, user_id: UUID) -> User | None:
         """The active user. Raises IntegrityFailed if the row was changed outside the application."""
-        user = User.objects.filter(pk=user_id, is_active=True).first()
-        return user and user.check_mac()
+        user = with_heads(User.objects.filter(pk=user_id, is_active=True)).first()
+        return user and check_current(user)

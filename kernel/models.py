@@ -8,7 +8,7 @@ from kernel.freshness.models import EntityEpoch, SecurityEpoch
 from kernel.idempotency.models import CompletedRequest
 from kernel.jobs.job import Job, JobRecord
 from kernel.outbox.models import Notification
-from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
+from kernel.trust.models import Instance, KeyEncryptionKey, StateHead, SystemKey
 
 __all__ = [
     "AppliedRelease",
@@ -20,6 +20,7 @@ __all__ = [
     "KeyEncryptionKey",
     "Notification",
     "SecurityEpoch",
+    "StateHead",
     "SystemKey",
 ]
 

@@ -102,14 +102,14 @@ def django_db_setup(
     from audit.sequencing.checkpoints.signing_keys import bootstrap_checkpoint_keys  # noqa: PLC0415
     from kernel.freshness.models import EntityEpoch, SecurityEpoch  # noqa: PLC0415
     from kernel.trust import system_keys  # noqa: PLC0415
-    from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey  # noqa: PLC0415
+    from kernel.trust.models import Instance, KeyEncryptionKey, StateHead, SystemKey  # noqa: PLC0415
 
     with django_db_blocker.unblock():
         system_keys.bootstrap()
         bootstrap_signing_keys()
         bootstrap_checkpoint_keys()
         trust = (Instance, KeyEncryptionKey, SystemKey, SigningKey, CheckpointKey)
-        models = (*trust, SecurityEpoch, EntityEpoch, AuditTree)
+        models = (*trust, StateHead, SecurityEpoch, EntityEpoch, AuditTree)
         return [row for model in models for row in model.objects.all()]
 
 

@@ -6,6 +6,7 @@ from typing import Self
 from django.db import models
 from django_otp_webauthn.models import AbstractWebAuthnCredential
 
+from kernel.trust.row_heads import check_current, with_heads
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
 
@@ -41,6 +42,6 @@ class Passkey(MacProtectedRow, AbstractWebAuthnCredential):  # type: ignore[misc
 
     @classmethod
     def get_by_credential_id(cls, credential_id: bytes) -> Self:
-        """Check the MAC. All signature checks read the public key through this method."""
+        """Check the MAC and the head. All signature checks read the public key through this method."""
         passkey: Self = super().get_by_credential_id(credential_id)
-        return passkey.check_mac()
+        return check_current(with_heads(cls.objects.filter(pk=passkey.pk)).get())

@@ -15,20 +15,21 @@ from typing import Any, Final, NamedTuple, Self
 import msgspec
 from django.apps import apps
 
-from audit.log.raw_rows import presentable, rows_of, spelled
 from audit.models import AuditTree
 from audit.sequencing.alarms import Alarm, AlarmKind
+from audit.sequencing.state_heads import rows_with_heads
 from kernel.crypto.errors import UnwrapFailed
 from kernel.databases.changes import Change
 from kernel.trust import system_keys
 from kernel.trust.models import SystemKey
 from kernel.trust.row_mac import MacProtectedRow, encode_fields
-from kernel.trust.row_state import contents_of
+from kernel.trust.row_state import digest_of
 
 _SIZE: Final = 4096  # bytes of the sealed sums
 _LABEL: Final = b"cc/state-sums/v1"
 _MODULUS: Final = 2**256
 _ACCEPTED: Final = "accepted"
+_HEADS: Final = "state_heads"  # in place of a table, once there are heads
 
 
 class Sum(NamedTuple):
@@ -67,9 +68,19 @@ class Sums:
         for table, difference in self._differences(changes):
             self.tables[table] = self.tables.get(table, Sum()) - difference
 
-    def add_rows(self, model: type[MacProtectedRow]) -> None:
-        """Add the stored rows of a table. Raises django.db.Error."""
-        self.apply(Change(model.MAC_LABEL, key, "", contents) for key, contents in _contents_of(model))
+    def begin_heads(self) -> None:
+        self.tables.setdefault(_HEADS, Sum())
+
+    @property
+    def has_heads(self) -> bool:
+        """Whether all rows got their heads. Only this seal says so: the heads themselves can be removed."""
+        return _HEADS in self.tables
+
+    def add_rows(self, model: type[MacProtectedRow]) -> list[str]:
+        """Add the stored rows of a table. Returns the primary keys of those whose head is another. Raises django.db.Error."""
+        differing: list[str] = []
+        self.apply(_additions(model, differing))
+        return differing
 
     def seal(self, size: int, root: bytes) -> bytes:
         """The sums for the tree with this size and root."""
@@ -141,10 +152,11 @@ def protected_models() -> list[type[MacProtectedRow]]:
     return [model for model in apps.get_models() if issubclass(model, MacProtectedRow) and model.STATE]
 
 
-def _contents_of(model: type[MacProtectedRow]) -> Iterator[tuple[str, str]]:
-    columns = spelled(model, [model._meta.pk.name, *model.STATE], "r")
-    for key, *values in rows_of(f"SELECT {columns} FROM {model._meta.db_table} r"):  # noqa: S608 - constants
-        yield str(presentable(key)), contents_of([presentable(value) for value in values])
+def _additions(model: type[MacProtectedRow], differing: list[str]) -> Iterator[Change]:
+    for key, contents, head in rows_with_heads(model):
+        if head != digest_of(contents):
+            differing.append(key)
+        yield Change(model.MAC_LABEL, key, "", contents)
 
 
 def _binding(size: int, root: bytes) -> bytes:

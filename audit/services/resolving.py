@@ -17,6 +17,7 @@ from audit.sequencing.alarms import ACCEPTING, Alarm, AlarmKind
 from audit.sequencing.catching_up import catch_up
 from audit.sequencing.state import State
 from audit.sequencing.state_beginning import begin_state
+from audit.sequencing.state_heads import renew_heads
 from audit.sequencing.tree import read_tree
 from audit.services import showing
 from audit.services.alarms import ACTOR, insert_alarm, insert_row, raise_alarms, set_aside
@@ -99,6 +100,8 @@ def resolve_alarm(*, principal: Resolver, alarm_id: UUID, reason: str) -> AuditA
         change = RowChange.updated("audit_alarms", alarm.id, before, _decision(alarm))
         record(event, principal.actor, changes=[change])
         require_current(principal.stamp)
+    if difference is not None:
+        renew_heads(difference.model)
     if alarm.kind == AlarmKind.STATE_UNKNOWN:
         begin_state(actor=principal.actor, reason=reason)
     return alarm
@@ -110,7 +113,7 @@ def _accept(alarm: AuditAlarm, difference: Difference | None) -> str:
         return ""  # an older row of the alarm was put back: the sums are valid
     if alarm.kind != AlarmKind.STATE_ALTERED:
         return alarm.acceptance
-    if difference is None or difference.alarm.evidence != alarm.evidence:
+    if difference is None or difference.alarm.evidence != alarm.evidence or difference.is_of_heads:
         return ""
     note_change(difference.acceptance)
     return str(difference)

@@ -52,6 +52,19 @@ class KeyEncryptionKey(models.Model):
         return self.id
 
 
+class StateHead(models.Model):
+    """The head of a row of the state (``kernel.trust.row_heads``)."""
+
+    id = models.TextField(primary_key=True, editable=False, help_text="label of the table, and primary key")
+    contents = models.CharField(max_length=64, help_text="SHA-256 of the contents of the row, in hexadecimal")
+
+    class Meta:
+        db_table = "state_heads"
+
+    def __str__(self) -> str:
+        return self.id
+
+
 class SystemKey(WrappedRow):
     """A wrapped key of the installation itself, out of reach of ``/sign`` and the keyring."""
 

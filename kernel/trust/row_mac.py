@@ -109,10 +109,7 @@ class MacProtectedRow(StatefulRow):
             version = self.stored_mac_version
             system_keys.check_mac(system_keys.ROW_MAC, version, self._mac_message(version), self.row_mac)
         except MacMismatch:
-            raise IntegrityFailed(
-                f"A row of {self._meta.db_table} was changed outside the application. "
-                "Restore it from a backup and find out who changed the database."
-            ) from None
+            raise altered(type(self)) from None
         return self
 
     @property
@@ -127,6 +124,14 @@ class MacProtectedRow(StatefulRow):
     def _mac_message(self, version: int) -> bytes:
         fields = self.mac_fields() if version == self.MAC_VERSION else self.older_mac_fields(version)
         return encode_fields((self.MAC_LABEL, version, self.row_seq, *fields))
+
+
+def altered(model: type[models.Model]) -> IntegrityFailed:
+    """The error about a row of this table."""
+    return IntegrityFailed(
+        f"A row of {model._meta.db_table} was changed outside the application. "
+        "Restore it from a backup and find out who changed the database."
+    )
 
 
 def encode_fields(fields: Iterable[MacField]) -> bytes:

@@ -7,13 +7,19 @@ that. They also cover columns that a MAC does not cover, such as the use of a re
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from itertools import chain
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models.deletion import Collector
 
 from kernel.databases.changes import Change, note_change
+
+_WRITE_HEAD: Final = (
+    "INSERT INTO state_heads (id, contents) VALUES (%s, %s) "
+    "ON CONFLICT (id) DO UPDATE SET contents = excluded.contents"
+)
 
 
 class StatefulRow(models.Model):
@@ -58,10 +64,15 @@ class StatefulRow(models.Model):
 
     def note_saved(self, fields: Sequence[str] | None, *, is_new: bool) -> None:
         """The row was just saved: all of it, or only these ``fields``. Raises KeyError if a column of the state was deferred."""
-        before = "" if is_new else contents_of([self._read[name] for name in self.STATE])
+        before = "" if is_new else self.contents
         written = {name: getattr(self, name) for name in self.STATE if fields is None or name in fields}
         self._read = {**self._read, **written}
-        _note_change(self, before, contents_of([self._read[name] for name in self.STATE]))
+        _note_changes(_change(self, before, self.contents))
+
+    @property
+    def contents(self) -> str:
+        """The contents of the row in the state, as read or saved. Raises KeyError if a column of the state was deferred."""
+        return contents_of([self._read[name] for name in self.STATE])
 
 
 def update_state(row: StatefulRow, **columns: object) -> bool:
@@ -85,11 +96,35 @@ def delete_rows(rows: models.QuerySet[Any]) -> None:
         collector = Collector(using=rows.db)
         collector.collect(list(rows.select_for_update(of=("self",))))
         cascading = [each.select_for_update() for each in collector.fast_deletes]
+        changes = []
         for row in chain(*collector.data.values(), *cascading):
             # An attacker may have altered the columns by which it was found. Then the sums keep it.
             if isinstance(row, StatefulRow) and row.is_authentic:
-                _note_change(row, contents_of([getattr(row, name) for name in row.STATE]), "")
+                changes += _change(row, row.contents, "")
+        _note_changes(changes)
         collector.delete()
+
+
+def write_heads(changes: Iterable[Change]) -> None:
+    """Write the heads of changed rows (``kernel.trust.row_heads``) in their transaction. Raises django.db.Error."""
+    heads = {head_id(change.table, change.key): change.after for change in changes}
+    written = [(head, digest_of(contents)) for head, contents in heads.items() if contents]
+    deleted = [(head,) for head, contents in heads.items() if not contents]
+    with connection.cursor() as cursor:
+        if written:
+            cursor.executemany(_WRITE_HEAD, written)
+        if deleted:
+            cursor.executemany("DELETE FROM state_heads WHERE id = %s", deleted)
+
+
+def head_id(table: str, key: str) -> str:
+    """Without hyphens, because SQLite stores UUIDs without them."""
+    return f"{table}:{key.replace('-', '')}"
+
+
+def digest_of(contents: str) -> str:
+    """The head of a row with these contents."""
+    return sha256(contents.encode()).hexdigest()
 
 
 def contents_of(values: Sequence[object]) -> str:
@@ -104,6 +139,11 @@ def _spelled(value: object) -> object:
     return value
 
 
-def _note_change(row: StatefulRow, before: str, after: str) -> None:
-    if row.STATE and before != after:
-        note_change(Change(row.MAC_LABEL, str(row.pk), before, after))
+def _change(row: StatefulRow, before: str, after: str) -> list[Change]:
+    return [Change(row.MAC_LABEL, str(row.pk), before, after)] if row.STATE and before != after else []
+
+
+def _note_changes(changes: Sequence[Change]) -> None:
+    for change in changes:
+        note_change(change)
+    write_heads(changes)

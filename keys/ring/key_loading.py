@@ -13,10 +13,11 @@ from kernel.databases.rows import first_of
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_stamp
 from kernel.freshness.stamps import EpochStamp
+from kernel.trust.row_heads import check_current, with_heads
 from kernel.trust.row_mac import IntegrityFailed
 from keys.entities import key_entity, policy_entity, tag_entity
 from keys.lifecycle import State
-from keys.models import Key, KeyGrant, KeyVersion
+from keys.models import EncryptionPolicy, Key, KeyGrant, KeyVersion
 from keys.models.rotation_policy import RotationPolicy
 from keys.references import KeyReference, name_of
 from keys.ring.cached_keys import CachedKey, CachedVersion
@@ -34,12 +35,11 @@ def load_key(key_id: UUID) -> CachedKey:
     # Read the epochs before the rows. An epoch read after them could be newer than the rows.
     stamp = read_stamp(key_entity(key_id))
     # One statement uses one snapshot. With two, a rotation in between would look like an altered row.
-    rows = list(KeyVersion.objects.filter(key_id=key_id).select_related("key").order_by("version"))  # noqa: CC2 - the ring is shared; each find checks the caller's access
+    found = KeyVersion.objects.filter(key_id=key_id).select_related("key").order_by("version")  # noqa: CC2 - the ring is shared; each find checks the caller's access
+    rows = [check_current(row, "key") for row in with_heads(found, "key")]
     if not rows:
         raise NotFound
-    key = rows[0].key.check_mac()
-    for row in rows:
-        row.check_mac()
+    key = rows[0].key
     if [row.version for row in rows] != list(range(1, key.primary_version + 1)):
         raise IntegrityFailed("Key versions are missing. Restore the database from a backup.")
     shared = [*map(tag_entity, key.granting_tags), *map(policy_entity, filter(None, [key.policy_id]))]
@@ -53,8 +53,8 @@ def _grants_on(key: Key) -> Mapping[str, Sequence[Grant]]:
     """The grants by holder; of one holder, those that last longest first."""
     found = KeyGrant.objects.filter(Q(key=key) | Q(tag__in=key.granting_tags))
     grants: dict[str, list[Grant]] = {}
-    for row in found.order_by(F("expires_at").desc(nulls_first=True), "id"):
-        grants.setdefault(row.check_mac().holder, []).append(row.as_rule())
+    for row in with_heads(found).order_by(F("expires_at").desc(nulls_first=True), "id"):
+        grants.setdefault(check_current(row).holder, []).append(row.as_rule())
     return MappingProxyType(grants)
 
 
@@ -62,7 +62,11 @@ def _entry(
     key: Key, rows: list[KeyVersion], grants: Mapping[str, Sequence[Grant]], stamp: EpochStamp
 ) -> CachedKey:
     # Read after the stamp of the policy, and therefore not joined to the statement above.
-    policy = None if key.policy is None else key.policy.check_mac()
+    policy = (
+        check_current(with_heads(EncryptionPolicy.objects.filter(pk=key.policy_id)).get())
+        if key.policy_id
+        else None
+    )
     rotation = RotationPolicy() if policy is None else policy.rotation
     return CachedKey(
         key_id=key.id,

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts import actions
 from accounts.errors import SessionEnded
@@ -34,8 +34,9 @@ def refresh(api, token):
 
 def use_was_long_ago(seconds=11):
     for token in RefreshToken.objects.exclude(used_at=None):
-        token.used_at -= timedelta(seconds=seconds)
-        token.save(update_fields=["used_at"])
+        with transaction.atomic():
+            token.used_at -= timedelta(seconds=seconds)
+            token.save_with_mac()
 
 
 def family_of(persona):

@@ -13,15 +13,15 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_816,
-    "audit": 22_011,
+    "accounts": 9_827,
+    "audit": 22_151,
     "backups": 1_363,
     "canaries": 4_879,
     "ciphercanary": 3_422,
     "console": 4_009,
     "crypto_ops": 9_122,
     "demo": 1_095,
-    "kernel": 14_893,
+    "kernel": 15_022,
     "keys": 12_287,
     "notifications": 2_165,
 }

@@ -21,6 +21,7 @@ from audit.log.events import Actor, Event
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.freshness.epoch import raise_epoch
+from kernel.trust.row_heads import check_current, with_heads
 from kernel.trust.row_state import delete_rows, update_state
 
 _PREFIX = "ccr_"  # lets secret scanners recognize a token
@@ -121,10 +122,11 @@ def sign_out_of_browser(*, user: User, origin: Origin) -> None:
 
 
 def _find(refresh_token: str) -> RefreshToken:
-    token = RefreshToken.objects.select_related("family").filter(token_hash=_hash(refresh_token)).first()
+    found = RefreshToken.objects.select_related("family").filter(token_hash=_hash(refresh_token))
+    token = with_heads(found, "family").first()
     if token is None:
         raise BadRefreshToken
-    return token.check_mac()
+    return check_current(token, "family")
 
 
 def _exchange(token: RefreshToken, origin: Origin) -> TokenPair:

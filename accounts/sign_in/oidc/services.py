@@ -34,6 +34,7 @@ from audit.log.events import RowChange
 from audit.services.recording import record
 from kernel.clock import process_now
 from kernel.identities import Identity
+from kernel.trust.row_heads import check_current, with_heads
 
 type _State = dict[str, str]
 
@@ -166,8 +167,8 @@ def _scopes(metadata: Metadata) -> list[str]:
 
 def _find(identity: ExternalIdentity) -> User | None:
     rows = OidcIdentity.objects.filter(issuer=identity.issuer, subject=identity.subject)
-    row = rows.select_related("user").first()
-    return None if row is None else row.check_mac().user.check_mac()
+    row = with_heads(rows.select_related("user"), "user").first()
+    return None if row is None else check_current(row, "user").user
 
 
 def _create(identity: ExternalIdentity, origin: Origin) -> User:

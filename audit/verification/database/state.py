@@ -3,24 +3,35 @@
 Changes in waiting bundles count. Each comparison reads one snapshot.
 """
 
+import logging
 import secrets
-from collections.abc import Iterable, Iterator
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+
+import django.db
 
 from audit.log.raw_rows import reading
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.bundles.continuity import waiting_changes
 from audit.sequencing.state import State, Sum, Sums, protected_models
 from audit.sequencing.state_beginning import has_state_begun
+from audit.sequencing.state_heads import missing_rows
 from audit.sequencing.tree import read_tree
 from audit.services.alarms import raise_alarms
 from audit.verification.findings import Finding, FindingKind
 from kernel.databases.changes import Change
+from kernel.errors import DomainError
 from kernel.runtime import ProcessState
 from kernel.trust.row_mac import IntegrityFailed, MacProtectedRow
 
+logger = logging.getLogger(__name__)
+
 _AT_ONCE = 2  # tables in one call of ``watch_state``
+_NAMED = 5  # rows in the text of a difference
+_AGAIN_SECONDS = 10.0  # between comparisons of a table for requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +40,23 @@ class Difference:
 
     model: type[MacProtectedRow]
     by: Sum
+    rows: Sequence[str] = ()  # by primary key: those with another head, and heads without a row
 
     def __str__(self) -> str:
+        named = ", ".join(self.rows[:_NAMED]) + (", …" if self.rows[_NAMED:] else "")
+        return f"{self._text}; state_heads differs for {named}" if named else self._text
+
+    @property
+    def is_of_heads(self) -> bool:
+        """The rows are right."""
+        return self.by == Sum()
+
+    @property
+    def _text(self) -> str:
         table, rows = self.model._meta.db_table, abs(self.by.rows)
         number = f"{rows} row{'' if rows == 1 else 's'}"
+        if self.is_of_heads:
+            return f"the rows of {table} are those that the application wrote"
         if not rows:
             return f"at least one row of {table} is an older one, or was altered"
         if self.by.rows < 0:
@@ -41,7 +65,8 @@ class Difference:
 
     @property
     def alarm(self) -> Alarm:
-        digest = sha256(f"{self.by.rows} {self.by.total}".encode()).hexdigest()
+        content = (*self.by, *(self.rows if self.is_of_heads else ()))
+        digest = sha256(" ".join(map(str, content)).encode()).hexdigest()
         return Alarm(
             kind=AlarmKind.STATE_ALTERED,
             expected=f"the rows of {self.model._meta.db_table} as the application wrote them",
@@ -69,7 +94,25 @@ def check_state() -> Iterator[Finding]:
 
 def watch_state() -> None:
     """Compare the next tables, in a new random order each time that all were compared. Raises django.db.Error."""
-    models = _round.current.next()
+    _watch(_round.current.next())
+
+
+def compare_soon(model: type[MacProtectedRow]) -> None:
+    """Compare a table in a thread of its own, because a request that met an older row fails. Never raises or waits."""
+    if _round.current.is_due(model):
+        threading.Thread(target=_compare, args=[model], daemon=True).start()
+
+
+def _compare(model: type[MacProtectedRow]) -> None:
+    try:
+        _watch([model])
+    except (DomainError, django.db.Error):
+        logger.exception("the rows of %s could not be compared", model._meta.db_table)
+    finally:
+        django.db.connections.close_all()
+
+
+def _watch(models: Sequence[type[MacProtectedRow]]) -> None:
     with reading():
         state = _read_state()
         found = list(_differences(state, models))
@@ -99,10 +142,11 @@ def _differences(state: State, models: Iterable[type[MacProtectedRow]]) -> Itera
     expected, found = state.sums, Sums({})
     expected.apply(waiting_changes())
     for model in models:
-        found.add_rows(model)
+        differing = found.add_rows(model)
         by = found.of(model) - expected.of(model)
-        if by != Sum():
-            yield Difference(model, by)
+        rows = [*sorted(differing), *missing_rows(model)] if expected.has_heads else []
+        if rows or by != Sum():
+            yield Difference(model, by, rows)
 
 
 class _Round:
@@ -110,6 +154,15 @@ class _Round:
 
     def __init__(self) -> None:
         self._left: list[type[MacProtectedRow]] = []
+        self._due: dict[type[MacProtectedRow], float] = {}
+
+    def is_due(self, model: type[MacProtectedRow]) -> bool:
+        """Whether no request has led to a comparison of the table within ``_AGAIN_SECONDS``."""
+        now = time.monotonic()
+        if now < self._due.get(model, now):
+            return False
+        self._due[model] = now + _AGAIN_SECONDS
+        return True
 
     def next(self) -> list[type[MacProtectedRow]]:
         if not self._left:

@@ -11,12 +11,18 @@ ACTOR = SYSTEM.actor
 
 
 def found():
-    return [finding.text for finding in check_state()]
+    """The findings, without the rows that they name."""
+    return [without_names(finding.text) for finding in check_state()]
+
+
+def without_names(text):
+    return text.partition("; state_heads differs for ")[0]
 
 
 def alarms():
     kinds = (AlarmKind.STATE_ALTERED, AlarmKind.STATE_UNKNOWN)
-    return list(AuditAlarm.objects.filter(kind__in=kinds, resolved_at=None).values_list("kind", "found"))
+    rows = AuditAlarm.objects.filter(kind__in=kinds, resolved_at=None)
+    return [(alarm.kind, without_names(alarm.found)) for alarm in rows]
 
 
 def watch_all():
