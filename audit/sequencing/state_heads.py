@@ -30,12 +30,13 @@ def renew_heads(model: type[MacProtectedRow]) -> None:
                 locked = _read(statement, [head_id(model.MAC_LABEL, key) for key in keys])
                 write_heads([Change(model.MAC_LABEL, key, "", contents) for key, contents, _ in locked])
     with connection.cursor() as cursor:
-        cursor.execute(f"DELETE FROM state_heads WHERE {_is_without_row(model)}")  # noqa: S608 - constants
+        cursor.execute(f"DELETE FROM state_heads WHERE {_is_without_row(model)}", [_of_table(model)])  # noqa: S608 - constants
 
 
 def missing_rows(model: type[MacProtectedRow]) -> list[str]:
     """The primary keys of heads without a row, without hyphens. Raises django.db.Error."""
-    found = rows_of(f"SELECT id FROM state_heads WHERE {_is_without_row(model)} ORDER BY id")  # noqa: S608 - constants
+    statement = f"SELECT id FROM state_heads WHERE {_is_without_row(model)} ORDER BY id"  # noqa: S608 - constants
+    found = rows_of(statement, [_of_table(model)])
     return [str(presentable(head)).partition(":")[2] for (head,) in found]
 
 
@@ -52,7 +53,11 @@ def _id_of(model: type[MacProtectedRow]) -> str:
 
 def _is_without_row(model: type[MacProtectedRow]) -> str:
     row = f"SELECT 1 FROM {model._meta.db_table} r WHERE {_id_of(model)} = state_heads.id"  # noqa: S608 - constants
-    return f"id LIKE '{model.MAC_LABEL}:%' AND NOT EXISTS ({row})"
+    return f"id LIKE %s AND NOT EXISTS ({row})"
+
+
+def _of_table(model: type[MacProtectedRow]) -> str:
+    return f"{model.MAC_LABEL}:%"
 
 
 def _read(statement: str, parameters: Sequence[str] = ()) -> Iterator[tuple[str, str, object]]:

@@ -111,10 +111,10 @@ def write_heads(changes: Iterable[Change]) -> None:
     written = [(head, digest_of(contents)) for head, contents in heads.items() if contents]
     deleted = [(head,) for head, contents in heads.items() if not contents]
     with connection.cursor() as cursor:
-        if written:
-            cursor.executemany(_WRITE_HEAD, written)
-        if deleted:
-            cursor.executemany("DELETE FROM state_heads WHERE id = %s", deleted)
+        for head in written:
+            cursor.execute(_WRITE_HEAD, head)
+        for head in deleted:
+            cursor.execute("DELETE FROM state_heads WHERE id = %s", head)
 
 
 def head_id(table: str, key: str) -> str:

@@ -14,15 +14,15 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_827,
-    "audit": 22_151,
+    "audit": 22_168,
     "backups": 1_363,
     "canaries": 4_879,
     "ciphercanary": 3_422,
     "console": 4_009,
     "crypto_ops": 9_122,
     "demo": 1_095,
-    "kernel": 15_022,
-    "keys": 12_287,
+    "kernel": 15_026,
+    "keys": 12_291,
     "notifications": 2_165,
 }
 SLACK = 100

@@ -24,6 +24,7 @@ from audit.services.alarms import raise_alarms
 from audit.verification.findings import Finding, FindingKind
 from kernel.databases.changes import Change
 from kernel.errors import DomainError
+from kernel.freshness.epoch import read_epoch
 from kernel.runtime import ProcessState
 from kernel.trust.row_mac import IntegrityFailed, MacProtectedRow
 
@@ -95,6 +96,17 @@ def check_state() -> Iterator[Finding]:
 def watch_state() -> None:
     """Compare the next tables, in a new random order each time that all were compared. Raises django.db.Error."""
     _watch(_round.current.next())
+    raise_alarms(_alarms_of_epoch(read_epoch()))
+
+
+def _alarms_of_epoch(epoch: int) -> list[Alarm]:
+    """An alarm if the security epoch is lower than before. Processes can then continue with rows that have changed."""
+    state = _round.current
+    before, state.epoch = state.epoch, epoch
+    if epoch >= before:
+        return []
+    expected, identity = f"the security epoch {before} or a later one", f"epoch {before} {epoch}"
+    return [Alarm(kind=AlarmKind.STATE_ALTERED, expected=expected, found=str(epoch), identity=identity)]
 
 
 def compare_soon(model: type[MacProtectedRow]) -> None:
@@ -154,6 +166,7 @@ class _Round:
 
     def __init__(self) -> None:
         self._left: list[type[MacProtectedRow]] = []
+        self.epoch = 0  # when it was last read
         self._due: dict[type[MacProtectedRow], float] = {}
 
     def is_due(self, model: type[MacProtectedRow]) -> bool:

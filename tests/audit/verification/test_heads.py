@@ -11,6 +11,7 @@ from audit.sequencing.state import State, protected_models
 from audit.sequencing.state_beginning import begin_state_once
 from audit.sequencing.state_heads import renew_heads
 from audit.services.resolving import resolve_alarm
+from audit.verification.database.state import watch_state
 from kernel import runtime
 from kernel.errors import DomainError
 from kernel.http.problems import status_of
@@ -20,7 +21,7 @@ from tests.accounts.test_totp import enrol, sign_in
 from tests.audit.verification.states import alarms, create_some, found, ok, watch_all
 from tests.factories import GrantFactory, KeyFactory, PolicyFactory
 from tests.personas import ApiClient, make_persona, make_service_account
-from tests.tampering.altering import execute
+from tests.tampering.altering import execute, query
 from tests.tampering.writing import sequence
 from tests.waiting import wait_until
 
@@ -131,6 +132,17 @@ def test_a_changed_head_alone_raises_an_alarm_whose_resolution_renews_it(admin):
     [alarm] = AuditAlarm.objects.filter(kind=AlarmKind.STATE_ALTERED)
     resolved = resolve_alarm(principal=admin.principal, alarm_id=alarm.id, reason="a test")
     assert (resolved.accepted, found()) == ("", [])
+
+
+def test_a_lower_epoch_raises_an_alarm(admin):
+    watch_state()
+    [(epoch,)] = query("SELECT epoch FROM security_epoch")
+    execute("UPDATE security_epoch SET epoch = epoch - 1")
+    watch_state()
+    watch_state()
+    assert alarms() == [("state_altered", str(epoch - 1))]
+    [alarm] = AuditAlarm.objects.filter(kind=AlarmKind.STATE_ALTERED)
+    assert resolve_alarm(principal=admin.principal, alarm_id=alarm.id, reason="a test").accepted == ""
 
 
 def test_heads_begin_once(admin):
