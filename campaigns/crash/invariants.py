@@ -120,6 +120,14 @@ def what_was_acknowledged_is_there(acknowledged: dict) -> Iterator[str]:
             yield f"request {request_id}: acknowledged, and {recorded[request_id]} times on record"
 
 
+def the_state_holds(_acknowledged: dict) -> Iterator[str]:
+    from audit.models import AuditAlarm  # noqa: PLC0415
+    from audit.verification.database.state import check_state  # noqa: PLC0415
+
+    yield from (finding.text for finding in check_state())
+    yield from (f"an alarm: {kind}" for kind in AuditAlarm.objects.values_list("kind", flat=True))
+
+
 def the_database_is_sound(_acknowledged: dict) -> Iterator[str]:
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
@@ -131,6 +139,7 @@ CHECKS: list[Callable[[dict], Iterator[str]]] = [
     the_database_is_sound,
     versions_are_whole,
     macs_hold,
+    the_state_holds,
     material_opens,
     log_is_whole,
     every_change_is_on_record,

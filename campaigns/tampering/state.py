@@ -3,7 +3,8 @@
     python -m campaigns.tampering.state [--rows 300] [--rounds 10] [--fill 100000] [--alarms 6]
 
 runs on SQLite; inside ``python -m tests.services`` on PostgreSQL. Each round takes ``--rows`` random rows of all tables of the
-data of ``load_demo``, and tries each kind of manipulation with each of them in a transaction that is rolled back. Before and
+data of ``load_demo``, and tries each kind of manipulation with each of them, without and with the head of the row, in a transaction
+that is rolled back. Before and
 after each round there must be no difference. ``--fill``: then time a comparison of that many more rows. ``--alarms``: under a running server,
 time the alarms for that number of altered tables. It ends with 1 if anything was not noticed.
 """
@@ -43,6 +44,7 @@ def manipulate(options: argparse.Namespace) -> int:
     from django.db import transaction  # noqa: PLC0415 - models need a set-up Django
 
     from audit.sequencing.state import protected_models  # noqa: PLC0415
+    from audit.sequencing.state_heads import renew_heads  # noqa: PLC0415
     from audit.verification.database.state import check_state  # noqa: PLC0415
     from tests.tampering.altering import execute, query  # noqa: PLC0415
 
@@ -58,15 +60,17 @@ def manipulate(options: argparse.Namespace) -> int:
         for model, key in chance.sample(rows, min(options.rows, len(rows))):
             others = [other for which, other in rows if which is model and other != key]
             for statement in statements(model, key, chance.choice(others) if others else key):
-                with transaction.atomic():
-                    changed = execute(statement)
-                    is_noticed = model._meta.db_table in " ".join(map(str, check_state()))
-                    transaction.set_rollback(True)
-                if changed:
-                    tried += 1
-                if changed and not is_noticed:
-                    missed += 1
-                    log(f"not noticed: {statement}")
+                for has_head in (False, True):
+                    with transaction.atomic():
+                        changed = execute(statement)
+                        if has_head:
+                            renew_heads(model)  # as an attacker who puts back the head, too
+                        is_noticed = model._meta.db_table in " ".join(map(str, check_state()))
+                        transaction.set_rollback(True)
+                    tried += bool(changed)
+                    if changed and not is_noticed:
+                        missed += 1
+                        log(f"not noticed: {statement}")
         missed += len(list(check_state()))
     log(
         f"{tried} manipulations of {len(rows)} rows in {options.rounds} rounds, {missed} not noticed or false"

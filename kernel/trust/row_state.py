@@ -108,13 +108,12 @@ def delete_rows(rows: models.QuerySet[Any]) -> None:
 def write_heads(changes: Iterable[Change]) -> None:
     """Write the heads of changed rows (``kernel.trust.row_heads``) in their transaction. Raises django.db.Error."""
     heads = {head_id(change.table, change.key): change.after for change in changes}
-    written = [(head, digest_of(contents)) for head, contents in heads.items() if contents]
-    deleted = [(head,) for head, contents in heads.items() if not contents]
     with connection.cursor() as cursor:
-        for head in written:
-            cursor.execute(_WRITE_HEAD, head)
-        for head in deleted:
-            cursor.execute("DELETE FROM state_heads WHERE id = %s", head)
+        for head, contents in heads.items():
+            if contents:
+                cursor.execute(_WRITE_HEAD, [head, digest_of(contents)])
+            else:
+                cursor.execute("DELETE FROM state_heads WHERE id = %s", [head])
 
 
 def head_id(table: str, key: str) -> str:

@@ -14,7 +14,7 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_827,
-    "audit": 22_168,
+    "audit": 22_169,
     "backups": 1_363,
     "canaries": 4_879,
     "ciphercanary": 3_422,
