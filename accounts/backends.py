@@ -5,7 +5,7 @@ from uuid import UUID
 from django.contrib.auth.backends import BaseBackend
 
 from accounts.models import User
-from kernel.trust.row_heads import check_current, with_heads
+from kernel.trust.row_heads import find_current
 
 
 class SessionBackend(BaseBackend):
@@ -13,5 +13,4 @@ class SessionBackend(BaseBackend):
 
     def get_user(self, user_id: UUID) -> User | None:
         """The active user. Raises IntegrityFailed if the row was changed outside the application."""
-        user = with_heads(User.objects.filter(pk=user_id, is_active=True)).first()
-        return user and check_current(user)
+        return find_current(User.objects.filter(pk=user_id, is_active=True))

@@ -22,17 +22,19 @@ class AuditConfig(AppConfig):
         from audit.models import AuditExport  # noqa: PLC0415
         from audit.sequencing.alarms import TOPIC  # noqa: PLC0415
         from audit.services.recording import record_changes  # noqa: PLC0415
+        from audit.verification.database.epochs import watch_epochs  # noqa: PLC0415
         from audit.verification.database.schema import watch_schema  # noqa: PLC0415
         from audit.verification.database.state import compare_soon, watch_state  # noqa: PLC0415
         from kernel.databases.changes import record_rest_with  # noqa: PLC0415
         from kernel.jobs import registry  # noqa: PLC0415
         from kernel.outbox import topics  # noqa: PLC0415
-        from kernel.trust.row_heads import report_older_rows_to  # noqa: PLC0415
+        from kernel.trust.row_mac import report_older_rows_to  # noqa: PLC0415
 
         registry.register(task.KIND, AuditExport, task.run, task.ended)
         registry.register_periodic("delete_expired_results", SWEEP_SECONDS, task.delete_expired_results)
         registry.register_periodic("archive_audit_log", ARCHIVE_SECONDS, archive_due_segment)
         registry.register_periodic("forward_audit_log", FORWARD_SECONDS, forward_due, is_long=True)
+        registry.register_periodic("watch_epochs", WATCH_SECONDS, watch_epochs)
         registry.register_periodic("watch_schema", WATCH_SECONDS, watch_schema)
         registry.register_periodic("watch_state", WATCH_SECONDS, watch_state, is_long=True)
         record_rest_with(record_changes)

@@ -17,6 +17,7 @@ from kernel.clock import database_now
 from kernel.databases.rows import first_of
 from kernel.errors import Denied, DomainError, Invalid, Unavailable
 from kernel.freshness.epoch import raise_epoch
+from kernel.trust.row_heads import current_rows
 from kernel.trust.row_mac import IntegrityFailed
 from kernel.trust.wrapped_row import Wrapped
 from keys import wrapped_material
@@ -140,7 +141,7 @@ def require_retag(principal: Principal, before: Iterable[str], after: Iterable[s
 
 def _is_any_granted(tags: Collection[str]) -> bool:
     """Whether a grant on one of the tags is in force. The MAC covers its end."""
-    grants = [grant.check_mac() for grant in KeyGrant.objects.filter(tag__in=tags)]
+    grants = list(current_rows(KeyGrant.objects.filter(tag__in=tags)))
     if not grants:
         return False
     now = database_now()

@@ -6,7 +6,7 @@ from typing import Self
 from django.db import models
 from django_otp_webauthn.models import AbstractWebAuthnCredential
 
-from kernel.trust.row_heads import check_current, with_heads
+from kernel.trust.row_heads import check_locked
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
 
@@ -44,4 +44,5 @@ class Passkey(MacProtectedRow, AbstractWebAuthnCredential):  # type: ignore[misc
     def get_by_credential_id(cls, credential_id: bytes) -> Self:
         """Check the MAC and the head. All signature checks read the public key through this method."""
         passkey: Self = super().get_by_credential_id(credential_id)
-        return check_current(with_heads(cls.objects.filter(pk=passkey.pk)).get())
+        check_locked(passkey)
+        return passkey

@@ -18,6 +18,7 @@ from audit.models import Reader
 from kernel.databases.rows import first_of
 from kernel.errors import Refused
 from kernel.identities import Identity
+from kernel.trust.row_heads import check_locked
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
 # In place of the hash: the user signs in through the identity provider. Any other unusable hash is that of an invited user.
@@ -53,7 +54,9 @@ class UserQuerySet(models.QuerySet["User"]):
 
     def lock(self, user_id: uuid.UUID) -> "User":
         """Return the user, locked until the transaction ends. Raises NotFound, IntegrityFailed."""
-        return first_of(self.select_for_update().filter(pk=user_id)).check_mac()
+        user = first_of(self.select_for_update().filter(pk=user_id))
+        check_locked(user)
+        return user
 
     def lock_unchanged(self, seen: "User") -> "User":
         """Return the user, locked, if nothing has ended their sessions since ``seen`` was read. Raises SessionEnded.

@@ -31,7 +31,7 @@ from accounts.sessions.services.sessions import TokenPair, open_browser_session,
 from accounts.trail import user_event
 from audit.services.recording import record
 from kernel.errors import Unauthenticated
-from kernel.trust.row_heads import check_current, with_heads
+from kernel.trust.row_heads import find_current
 
 _WRONG = "The username or password is wrong."
 _PASSKEY_REFUSED = "The passkey was not accepted. Try again, or sign in another way."
@@ -143,17 +143,17 @@ def sign_in_with_passkey(
 
 def _check_password(username: str, password: str) -> User:
     login_attempts.count(login_attempts.PASSWORD, username)
-    user = with_heads(User.objects.filter(username=username.lower())).first()
+    user = find_current(User.objects.filter(username=username.lower()))
     # With an unusable hash Django still computes one, so a missing account costs as much as a wrong password.
     is_right, _ = verify_password(password, user.password if user else UNUSABLE_PASSWORD_PREFIX)
-    if user is None or not check_current(user).is_active or not is_right:
+    if user is None or not user.is_active or not is_right:
         raise Unauthenticated(_WRONG)
     return user
 
 
 def _find_unchanged(user_id: UUID, subject_version: int) -> User:
-    user = with_heads(User.objects.filter(pk=user_id, is_active=True)).first()
-    if user is None or check_current(user).subject_version != subject_version:
+    user = find_current(User.objects.filter(pk=user_id, is_active=True))
+    if user is None or user.subject_version != subject_version:
         raise SessionEnded
     return user
 

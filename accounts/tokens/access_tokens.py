@@ -31,7 +31,7 @@ from kernel.clock import process_now
 from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import read_stamp
 from kernel.observability.metrics import token_refusals_total
-from kernel.trust.row_heads import check_current, with_heads
+from kernel.trust.row_heads import find_current
 
 BAD_TOKEN = "The access token is not valid."  # noqa: S105 - a sentence
 
@@ -184,8 +184,8 @@ def renew_principal(principal: Principal) -> Principal:
 def _require_unchanged(principal: Principal, account_id: UUID) -> None:
     """For the requester of a job, who has no session. Raises SessionEnded."""
     accounts: Any = ServiceAccount.objects if principal.user_id is None else User.objects
-    account = with_heads(accounts.filter(pk=account_id)).first()
-    if account is None or not check_current(account).is_active or account.role != principal.role:
+    account = find_current(accounts.filter(pk=account_id))
+    if account is None or not account.is_active or account.role != principal.role:
         raise SessionEnded
 
 
@@ -221,8 +221,7 @@ def authenticate_access_token(text: str, origin: Origin, *about: str) -> Princip
 
 def _find_family(family_id: UUID, user_id: UUID | None) -> TokenFamily | None:
     found = TokenFamily.objects.select_related("user").filter(pk=family_id, user=user_id)
-    family = with_heads(found, "user").first()
-    return family and check_current(family, "user")
+    return find_current(found, "user")
 
 
 def _require_open(family: TokenFamily | None) -> TokenFamily:
@@ -246,8 +245,8 @@ def _holder(family: TokenFamily | None, user_id: UUID, token_id: str, origin: Or
 def _require_browser_session(session_id: UUID, principal: Principal) -> None:
     """Raises SessionEnded if the session has ended or expired, or if the user's sessions were ended since."""
     found = BrowserSession.objects.select_related("user").filter(id=session_id, user=principal.user_id)
-    row = with_heads(found.filter(expire_date__gt=process_now()), "user").first()
-    user = None if row is None else check_current(row, "user").user
+    row = find_current(found.filter(expire_date__gt=process_now()), "user")
+    user = None if row is None else row.user
     if user is None or not user.is_active or user.subject_version != principal.subject_version:
         raise SessionEnded
 

@@ -23,7 +23,7 @@ from kernel.clock import process_now
 from kernel.errors import Denied, Unauthenticated
 from kernel.freshness.epoch import read_stamp
 from kernel.http.addresses import Networks
-from kernel.trust.row_heads import check_current, with_heads
+from kernel.trust.row_heads import find_current
 
 PREFIX: Final = "cct_"
 _AUTH_METHOD: Final = SERVICE_TOKEN
@@ -103,10 +103,10 @@ def require_network(principal: Principal, client_ip: str) -> None:
 def _read(token_id: UUID) -> ServiceToken:
     """The token with its owner. Raises TokenRevoked if it was deleted, IntegrityFailed."""
     found = ServiceToken.objects.select_related("user", "service_account").filter(pk=token_id)
-    token = with_heads(found, "user", "service_account").first()
+    token = find_current(found, "user", "service_account")
     if token is None:
         raise TokenRevoked
-    return check_current(token, "user", "service_account")
+    return token
 
 
 def _require_valid(token: ServiceToken) -> None:

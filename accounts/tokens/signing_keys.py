@@ -22,7 +22,7 @@ from kernel.freshness.epoch import read_stamp
 from kernel.freshness.stamps import EpochStamp
 from kernel.runtime import process_cache
 from kernel.trust import kek
-from kernel.trust.row_heads import check_current, with_heads
+from kernel.trust.row_heads import current_rows, find_current
 from kernel.trust.row_mac import IntegrityFailed
 
 JWKS_MAX_AGE = timedelta(minutes=5)
@@ -76,7 +76,7 @@ def forget() -> None:
 @lru_cache(maxsize=2)
 def _load(epoch: int) -> KeySet:  # noqa: ARG001 - the epoch is the cache key: a new epoch means new rows
     believed = SigningKey.objects.exclude(trusted_until__lt=database_now()).order_by("created_at")
-    rows = [check_current(row) for row in with_heads(believed)]
+    rows = list(current_rows(believed))
     active_kid = next((row.kid for row in rows if row.state == SigningKey.State.ACTIVE), "")
     if not active_kid:
         raise IntegrityFailed(
@@ -99,7 +99,9 @@ def _public_key(der: bytes) -> RSAPublicKey:
 @lru_cache(maxsize=2)
 def signer(kid: str) -> RSAPrivateKey:
     """The private half of an active key. Raises UnwrapFailed, KekUnavailable, SigningKey.DoesNotExist."""
-    row = check_current(with_heads(SigningKey.objects.filter(kid=kid)).get())
+    row = find_current(SigningKey.objects.filter(kid=kid))
+    if row is None:
+        raise SigningKey.DoesNotExist
     der = kek.unwrap_row(row).expose()  # noqa: CC1 - an RSA private key becomes the object that signs
     # Unwrapping authenticates the key. Checking its primes again would cost a tenth of a second.
     return cast("RSAPrivateKey", load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True))

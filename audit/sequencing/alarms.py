@@ -35,6 +35,7 @@ class AlarmKind(StrEnum):
         "schema_altered"  # a table, index, trigger, policy or other object is not that of the migrations
     )
     STATE_ALTERED = "state_altered"  # a table has other protected rows than the application wrote
+    HEADS_ALTERED = "heads_altered"  # heads of rows or security epochs are others than those of the rows
     STATE_UNKNOWN = "state_unknown"  # the sums of the protected rows were altered or removed
     VERIFICATION_FAILED = "verification_failed"  # a verification of the whole log has findings
     LOG_TARGET_STOPPED = "log_target_stopped"  # the log is not the one that a log target has got
@@ -54,6 +55,7 @@ LABELS: Mapping[str, str] = {
     AlarmKind.CHECKPOINT_INCONSISTENT: "Tree contradicts a checkpoint",
     AlarmKind.SCHEMA_ALTERED: "Database schema altered",
     AlarmKind.STATE_ALTERED: "Protected rows altered",
+    AlarmKind.HEADS_ALTERED: "Heads or epochs altered",
     AlarmKind.STATE_UNKNOWN: "Sums of protected rows altered",
     AlarmKind.VERIFICATION_FAILED: "Full verification failed",
     AlarmKind.LOG_TARGET_STOPPED: "Log target stopped",

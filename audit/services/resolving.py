@@ -113,16 +113,17 @@ def _accept(alarm: AuditAlarm, difference: Difference | None) -> str:
         return ""  # an older row of the alarm was put back: the sums are valid
     if alarm.kind != AlarmKind.STATE_ALTERED:
         return alarm.acceptance
-    if difference is None or difference.alarm.evidence != alarm.evidence or difference.is_of_heads:
+    if difference is None or difference.alarm.evidence != alarm.evidence:
         return ""
     note_change(difference.acceptance)
     return str(difference)
 
 
 def _difference_of(alarm_id: UUID) -> Difference | None:
-    """The difference that a resolution accepts, if it is still there."""
+    """The difference that a resolution accepts or repairs, if it is still there."""
     alarm = AuditAlarm.objects.with_id(alarm_id)
-    return find_difference(alarm.evidence) if alarm and alarm.kind == AlarmKind.STATE_ALTERED else None
+    is_of_rows = alarm is not None and alarm.kind in {AlarmKind.STATE_ALTERED, AlarmKind.HEADS_ALTERED}
+    return find_difference(alarm.evidence) if alarm is not None and is_of_rows else None
 
 
 def _restore_accepting(alarm_id: UUID) -> None:
@@ -175,7 +176,7 @@ def _is_still_there(alarm: AuditAlarm) -> bool:
             return has_schema_alarm(alarm.evidence)
         case AlarmKind.INTEGRITY_FAILED | AlarmKind.CHECKPOINT_INCONSISTENT:
             return False  # the sequencer checks again, and raises an alarm at most once an hour
-        case AlarmKind.STATE_ALTERED | AlarmKind.STATE_UNKNOWN:
+        case AlarmKind.STATE_ALTERED | AlarmKind.STATE_UNKNOWN | AlarmKind.HEADS_ALTERED:
             return False  # it was accepted, or it can come back
     return True
 

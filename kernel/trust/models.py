@@ -56,7 +56,7 @@ class StateHead(models.Model):
     """The head of a row of the state (``kernel.trust.row_heads``)."""
 
     id = models.TextField(primary_key=True, editable=False, help_text="label of the table, and primary key")
-    contents = models.CharField(max_length=64, help_text="SHA-256 of the contents of the row, in hexadecimal")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the contents of the row, in hexadecimal")
 
     class Meta:
         db_table = "state_heads"

@@ -1,56 +1,61 @@
 """Heads: a digest of the contents of each row of the state, in a table of their own, written in the same transaction.
 
-A row that decides a request is read together with its head, in one statement. So an older row that was put back, or one
-that had been deleted, decides nothing. The sums of the state reveal a head that was put back together with its row.
+A row that decides a request is compared with its head. So an older row that was put back, or one that had been deleted,
+decides nothing, and cannot be saved. The sums of the state reveal a head that was put back together with its row.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from django.db import models
 from django.db.models import CharField, Func, QuerySet
 
-from kernel.trust.row_mac import MacProtectedRow, altered
-from kernel.trust.row_state import digest_of
-
-type _Report = Callable[[type[MacProtectedRow]], object]
-
-
-def with_heads[Row: models.Model](rows: QuerySet[Row], *relations: str) -> QuerySet[Row]:
-    """Also read the heads of the rows, and of those that these foreign keys refer to, for ``check_current``."""
-    heads: dict[str, Any] = {
-        _column(name): _Head(name or "pk", table=model.MAC_LABEL)
-        for name, model in _rows(rows.model, relations)
-    }
-    return cast("QuerySet[Row]", rows.annotate(**heads))
+from kernel.trust.models import StateHead
+from kernel.trust.row_mac import MacProtectedRow
+from kernel.trust.row_state import SQL_HEAD_ID, digest_of, head_id
 
 
-def check_current[Row: models.Model](row: Row, *relations: str) -> Row:
-    """The row itself, read ``with_heads`` of the same relations.
+def current_rows[Row: models.Model](rows: QuerySet[Row], *relations: str) -> Iterator[Row]:
+    """The rows, read in one statement with their heads and those of the rows that these foreign keys refer to.
 
-    Raises IntegrityFailed if one of the rows was altered, or is an older one.
+    ``rows`` takes no lock: see ``check_locked``. Raises IntegrityFailed if one of the rows was altered, or is an older one.
     """
-    for name, model in _rows(type(row), relations):
-        found: Any = getattr(row, name) if name else row
-        if found is None:
-            continue
-        found.check_mac()
-        if getattr(row, _column(name)) != digest_of(found.contents):
-            for report in _reports:
-                report(model)
-            raise altered(model)
-    return row
+    compared = list(_tables(rows.model, relations))
+    heads: dict[str, Any] = {
+        _column(name): _Head(name or "pk", table=model.MAC_LABEL) for name, model in compared
+    }
+    for row in rows.annotate(**heads):
+        for name, _ in compared:
+            found: Any = getattr(row, name) if name else row
+            if found is not None:
+                _check(found, getattr(row, _column(name)))
+        yield row
 
 
-def report_older_rows_to(report: _Report) -> None:
-    """``report`` gets the table of each row that is not current. It must neither raise nor wait."""
-    _reports[:] = [report]
+def find_current[Row: models.Model](rows: QuerySet[Row], *relations: str) -> Row | None:
+    """The first of ``current_rows``, or None. Raises IntegrityFailed."""
+    return next(current_rows(rows[:1], *relations), None)
 
 
-_reports: list[_Report] = []  # noqa: CC6 - the audit app registers in AppConfig.ready
+def check_locked(*rows: MacProtectedRow) -> None:
+    """Check locked rows. Raises IntegrityFailed.
+
+    It reads the heads in another statement: one that waits for a lock gets the new row with an older head.
+    """
+    ids = [head_id(row.MAC_LABEL, str(row.pk)) for row in rows]
+    heads = dict(StateHead.objects.filter(id__in=ids).values_list("id", "digest"))
+    for head, row in zip(ids, rows, strict=True):
+        _check(row, heads.get(head))
 
 
-def _rows(model: type[models.Model], relations: Sequence[str]) -> Iterator[tuple[str, type[MacProtectedRow]]]:
+def _check(row: MacProtectedRow, head: object) -> None:
+    if row.check_mac().STATE and head != digest_of(row.contents):
+        raise row.not_current()
+
+
+def _tables(
+    model: type[models.Model], relations: Sequence[str]
+) -> Iterator[tuple[str, type[MacProtectedRow]]]:
     """The table itself, as "", unless it has no MAC, and those of the relations."""
     if issubclass(model, MacProtectedRow):
         yield "", model
@@ -67,8 +72,6 @@ class _Head(Func):
     """The head of a row, by its primary key."""
 
     # A subquery of the ORM would cost ten times as much to compile, for each row that a request loads.
-    template = (
-        "(SELECT contents FROM state_heads WHERE id = "
-        "'%(table)s:' || replace(CAST(%(expressions)s AS text), '-', ''))"
-    )
+    _id = SQL_HEAD_ID.format(table="%(table)s", key="%(expressions)s")
+    template = f"(SELECT digest FROM state_heads WHERE id = {_id})"  # noqa: S608 - constants
     output_field = CharField()

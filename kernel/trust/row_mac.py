@@ -23,6 +23,7 @@ _STALE = "Another request changed this object at the same time. Repeat the reque
 
 type _MacScalar = bool | int | str | bytes | UUID | datetime | None
 type MacField = _MacScalar | list[str]
+type _Report = Callable[[type["MacProtectedRow"]], object]
 
 
 class IntegrityFailed(Unavailable):
@@ -109,8 +110,22 @@ class MacProtectedRow(StatefulRow):
             version = self.stored_mac_version
             system_keys.check_mac(system_keys.ROW_MAC, version, self._mac_message(version), self.row_mac)
         except MacMismatch:
-            raise altered(type(self)) from None
+            raise self._altered() from None
         return self
+
+    @classmethod
+    def not_current(cls) -> IntegrityFailed:
+        """Report the table, because a row is an older one, and return the error."""
+        for report in _reports:
+            report(cls)
+        return cls._altered()
+
+    @classmethod
+    def _altered(cls) -> IntegrityFailed:
+        return IntegrityFailed(
+            f"A row of {cls._meta.db_table} was changed outside the application. "
+            "Restore it from a backup and find out who changed the database."
+        )
 
     @property
     def is_authentic(self) -> bool:
@@ -126,12 +141,12 @@ class MacProtectedRow(StatefulRow):
         return encode_fields((self.MAC_LABEL, version, self.row_seq, *fields))
 
 
-def altered(model: type[models.Model]) -> IntegrityFailed:
-    """The error about a row of this table."""
-    return IntegrityFailed(
-        f"A row of {model._meta.db_table} was changed outside the application. "
-        "Restore it from a backup and find out who changed the database."
-    )
+def report_older_rows_to(report: _Report) -> None:
+    """``report`` gets the table of each older row that a request meets. It must neither raise nor wait."""
+    _reports[:] = [report]
+
+
+_reports: list[_Report] = []  # noqa: CC6 - the audit app registers in AppConfig.ready
 
 
 def encode_fields(fields: Iterable[MacField]) -> bytes:

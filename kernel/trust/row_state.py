@@ -16,10 +16,10 @@ from django.db.models.deletion import Collector
 
 from kernel.databases.changes import Change, note_change
 
-_WRITE_HEAD: Final = (
-    "INSERT INTO state_heads (id, contents) VALUES (%s, %s) "
-    "ON CONFLICT (id) DO UPDATE SET contents = excluded.contents"
-)
+SQL_HEAD_ID: Final = "'{table}:' || replace(CAST({key} AS text), '-', '')"  # ``head_id`` in SQL
+_ADD_HEAD: Final = "INSERT INTO state_heads (id, digest) VALUES (%s, %s) ON CONFLICT (id) DO UPDATE SET digest = excluded.digest"
+_SET_HEAD: Final = "UPDATE state_heads SET digest = %s WHERE id = %s AND digest = %s"
+_REMOVE_HEAD: Final = "DELETE FROM state_heads WHERE id = %s AND digest = %s"
 
 
 class StatefulRow(models.Model):
@@ -35,6 +35,11 @@ class StatefulRow(models.Model):
     @property
     def is_authentic(self) -> bool:
         """Whether the row is unchanged since the application wrote it."""
+        raise NotImplementedError
+
+    @classmethod
+    def not_current(cls) -> Exception:
+        """Report the table, because a row is an older one, and return the error."""
         raise NotImplementedError
 
     @classmethod
@@ -63,11 +68,15 @@ class StatefulRow(models.Model):
         )
 
     def note_saved(self, fields: Sequence[str] | None, *, is_new: bool) -> None:
-        """The row was just saved: all of it, or only these ``fields``. Raises KeyError if a column of the state was deferred."""
+        """The row was just saved: all of it, or only these ``fields``.
+
+        Raises KeyError if a column of the state was deferred, and IntegrityFailed if the row that was read is an older one.
+        """
         before = "" if is_new else self.contents
         written = {name: getattr(self, name) for name in self.STATE if fields is None or name in fields}
         self._read = {**self._read, **written}
-        _note_changes(_change(self, before, self.contents))
+        if not _note_change(self, before, self.contents):
+            raise self.not_current()
 
     @property
     def contents(self) -> str:
@@ -96,24 +105,27 @@ def delete_rows(rows: models.QuerySet[Any]) -> None:
         collector = Collector(using=rows.db)
         collector.collect(list(rows.select_for_update(of=("self",))))
         cascading = [each.select_for_update() for each in collector.fast_deletes]
-        changes = []
         for row in chain(*collector.data.values(), *cascading):
             # An attacker may have altered the columns by which it was found. Then the sums keep it.
             if isinstance(row, StatefulRow) and row.is_authentic:
-                changes += _change(row, row.contents, "")
-        _note_changes(changes)
+                _note_change(row, row.contents, "")
         collector.delete()
 
 
-def write_heads(changes: Iterable[Change]) -> None:
-    """Write the heads of changed rows (``kernel.trust.row_heads``) in their transaction. Raises django.db.Error."""
-    heads = {head_id(change.table, change.key): change.after for change in changes}
+def write_head(change: Change) -> bool:
+    """Write the head of a changed row in its transaction. False if the row that changed was not the current one.
+
+    Deleting such a row leaves the head, so that findings name the row. Raises django.db.Error.
+    """
+    head, before, after = head_id(change.table, change.key), digest_of(change.before), digest_of(change.after)
     with connection.cursor() as cursor:
-        for head, contents in heads.items():
-            if contents:
-                cursor.execute(_WRITE_HEAD, [head, digest_of(contents)])
-            else:
-                cursor.execute("DELETE FROM state_heads WHERE id = %s", [head])
+        if not change.before:
+            cursor.execute(_ADD_HEAD, [head, after])
+        elif change.after:
+            cursor.execute(_SET_HEAD, [after, head, before])
+        else:
+            cursor.execute(_REMOVE_HEAD, [head, before])
+        return bool(cursor.rowcount == 1)
 
 
 def head_id(table: str, key: str) -> str:
@@ -138,11 +150,10 @@ def _spelled(value: object) -> object:
     return value
 
 
-def _change(row: StatefulRow, before: str, after: str) -> list[Change]:
-    return [Change(row.MAC_LABEL, str(row.pk), before, after)] if row.STATE and before != after else []
-
-
-def _note_changes(changes: Sequence[Change]) -> None:
-    for change in changes:
-        note_change(change)
-    write_heads(changes)
+def _note_change(row: StatefulRow, before: str, after: str) -> bool:
+    """False if the row that changed was not the current one."""
+    if not row.STATE or before == after:
+        return True
+    change = Change(row.MAC_LABEL, str(row.pk), before, after)
+    note_change(change)
+    return write_head(change)

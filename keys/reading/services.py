@@ -17,6 +17,7 @@ from kernel.clock import database_now
 from kernel.crypto.algorithms import find_key_algorithms
 from kernel.databases.rows import first_of
 from kernel.errors import Invalid, NotFound
+from kernel.trust.row_heads import current_rows
 from keys.lifecycle import State, Status
 from keys.models import Key, KeyGrant, KeyQuerySet, KeyVersion
 from keys.models.selection import Finding, follows, in_order
@@ -158,7 +159,7 @@ def _check(principal: Principal, key: Key) -> Key:
     if sees_all(principal.role, READ_KEYS) or key.owner == principal.identity:
         return key
     of_key = Q(key=key.id) | Q(tag__in=key.granting_tags)
-    if not [grant.check_mac() for grant in KeyGrant.objects.of(principal).in_force(Now()).filter(of_key)]:
+    if not list(current_rows(KeyGrant.objects.of(principal).in_force(Now()).filter(of_key))):
         raise NotFound
     return key
 

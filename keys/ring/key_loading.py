@@ -13,7 +13,7 @@ from kernel.databases.rows import first_of
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_stamp
 from kernel.freshness.stamps import EpochStamp
-from kernel.trust.row_heads import check_current, with_heads
+from kernel.trust.row_heads import current_rows
 from kernel.trust.row_mac import IntegrityFailed
 from keys.entities import key_entity, policy_entity, tag_entity
 from keys.lifecycle import State
@@ -36,7 +36,7 @@ def load_key(key_id: UUID) -> CachedKey:
     stamp = read_stamp(key_entity(key_id))
     # One statement uses one snapshot. With two, a rotation in between would look like an altered row.
     found = KeyVersion.objects.filter(key_id=key_id).select_related("key").order_by("version")  # noqa: CC2 - the ring is shared; each find checks the caller's access
-    rows = [check_current(row, "key") for row in with_heads(found, "key")]
+    rows = list(current_rows(found, "key"))
     if not rows:
         raise NotFound
     key = rows[0].key
@@ -53,8 +53,8 @@ def _grants_on(key: Key) -> Mapping[str, Sequence[Grant]]:
     """The grants by holder; of one holder, those that last longest first."""
     found = KeyGrant.objects.filter(Q(key=key) | Q(tag__in=key.granting_tags))
     grants: dict[str, list[Grant]] = {}
-    for row in with_heads(found).order_by(F("expires_at").desc(nulls_first=True), "id"):
-        grants.setdefault(check_current(row).holder, []).append(row.as_rule())
+    for row in current_rows(found.order_by(F("expires_at").desc(nulls_first=True), "id")):
+        grants.setdefault(row.holder, []).append(row.as_rule())
     return MappingProxyType(grants)
 
 
@@ -62,11 +62,7 @@ def _entry(
     key: Key, rows: list[KeyVersion], grants: Mapping[str, Sequence[Grant]], stamp: EpochStamp
 ) -> CachedKey:
     # Read after the stamp of the policy, and therefore not joined to the statement above.
-    policy = (
-        check_current(with_heads(EncryptionPolicy.objects.filter(pk=key.policy_id)).get())
-        if key.policy_id
-        else None
-    )
+    [policy] = current_rows(EncryptionPolicy.objects.filter(pk=key.policy_id)) if key.policy_id else [None]
     rotation = RotationPolicy() if policy is None else policy.rotation
     return CachedKey(
         key_id=key.id,

@@ -17,6 +17,7 @@ from kernel.crypto.mac import Mac
 from kernel.http.targets import Target
 from kernel.trust import kek
 from kernel.trust.kek_records import KekUnavailable
+from kernel.trust.row_heads import find_current
 from kernel.trust.row_mac import IntegrityFailed
 from notifications.channels import Attempt, Batch, EmailBatch, WebhookBatch
 from notifications.models import Delivery, Webhook
@@ -71,7 +72,10 @@ def _batch_of(holder: UUID, rows: list[Delivery]) -> Batch | None:
 def _webhook_batch(holder: UUID, webhook: Webhook, rows: list[Delivery]) -> WebhookBatch | None:
     """An inactive webhook receives tests only."""
     try:
-        secret = kek.unwrap_row(webhook.check_mac())
+        found = find_current(Webhook.objects.filter(pk=webhook.pk))
+        if found is None:
+            return None
+        webhook, secret = found, kek.unwrap_row(found)
         if refused := [row for row in rows if not may_receive(webhook, row)]:
             claims.fail(holder, refused, INACTIVE)
             rows = [row for row in rows if may_receive(webhook, row)]

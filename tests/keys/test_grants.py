@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from accounts.roles import PERMISSIONS
+from audit.sequencing.state_heads import renew_heads
 from crypto_ops.deciding.services import COMPARISON, decision_of, key_event, perform
 from kernel.clock import database_now
 from kernel.errors import Denied, Invalid, NotFound
@@ -146,6 +147,7 @@ def as_version_one(key):
     row = Key.objects.get(pk=key.id)
     covered = encode_fields((row.MAC_LABEL, 1, row.row_seq, *row.older_mac_fields(1)))
     Key.objects.filter(pk=key.id).update(row_mac=system_keys.make_mac(system_keys.ROW_MAC, 1, covered))
+    renew_heads(Key)
     keyring.forget([f"key:{key.id}"])
 
 

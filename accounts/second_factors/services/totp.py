@@ -36,7 +36,7 @@ from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound, Unauthenticated
 from kernel.freshness.epoch import raise_epoch
 from kernel.trust import kek
-from kernel.trust.row_heads import check_current, with_heads
+from kernel.trust.row_heads import find_current
 from kernel.trust.row_mac import IntegrityFailed
 from kernel.trust.row_state import delete_rows, update_state
 
@@ -189,10 +189,9 @@ def require_second_factor(user: User, totp_code: str, origin: Origin) -> tuple[_
         return ()
     if not totp_code:
         raise OtpRequired("Send an authenticator code or a recovery code as totp_code.")
-    device = with_heads(TotpDevice.objects.filter(user=user, confirmed=True)).first()
+    device = find_current(TotpDevice.objects.filter(user=user, confirmed=True))
     if device is None:
         raise IntegrityFailed(_GONE)
-    check_current(device)
     login_attempts.count(login_attempts.TOTP, str(user.id))
     with transaction.atomic(durable=True):
         method = _use_code(device, totp_code)
@@ -222,8 +221,8 @@ def _use_recovery_code(device: TotpDevice, code: str, now: datetime) -> None:
     unused = RecoveryCode.objects.filter(
         device=device, code_hash=recovery_code_hash(device.id, code), used_at=None
     )
-    row = with_heads(unused).first()
-    if row is None or not update_state(check_current(row), used_at=now):
+    row = find_current(unused)
+    if row is None or not update_state(row, used_at=now):
         raise Unauthenticated(_WRONG_CODE)
 
 

@@ -25,7 +25,7 @@ from kernel.databases.rows import first_of
 from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.labels import check_name, prose_fault
-from kernel.trust.row_heads import check_current, with_heads
+from kernel.trust.row_heads import find_current
 from kernel.trust.row_state import delete_rows
 
 MAX_DESCRIPTION: Final = 1000
@@ -145,8 +145,7 @@ def require_overlap(overlap: timedelta) -> None:
 
 def find_client_secret(account: ServiceAccount, client_secret: str) -> ClientSecret | None:
     """The account's secret with this text, perhaps expired. Raises IntegrityFailed."""
-    row = with_heads(account.secrets.filter(secret_hash=_digest(client_secret))).first()
-    return row and check_current(row)
+    return find_current(account.secrets.filter(secret_hash=_digest(client_secret)))
 
 
 def _account_values(account: ServiceAccount) -> dict[str, object]:

@@ -32,7 +32,7 @@ from kernel.freshness.epoch import lock_epoch, raise_epoch
 from kernel.http.addresses import Networks
 from kernel.identities import parse_uuid
 from kernel.labels import label_fault
-from kernel.trust.row_heads import check_current, with_heads
+from kernel.trust.row_heads import find_current
 from kernel.trust.row_state import delete_rows
 
 MAX_NAME: Final = 64
@@ -169,8 +169,8 @@ def issue_token(
 def _authenticated(client_id: str, client_secret: str, origin: Origin) -> tuple[ServiceAccount, Actor]:
     """The account, acting with this secret. One response for each refusal; the log names who had a genuine secret."""
     account_id = parse_uuid(client_id)
-    account = with_heads(ServiceAccount.objects.filter(pk__in=[account_id] if account_id else [])).first()
-    secret = None if account is None else find_client_secret(check_current(account), client_secret)
+    account = find_current(ServiceAccount.objects.filter(pk__in=[account_id] if account_id else []))
+    secret = None if account is None else find_client_secret(account, client_secret)
     if account is None or secret is None:
         raise Unauthenticated(_BAD_CREDENTIALS)
     known = {"auth_method": "client_credentials", "token_id": str(secret.pk)}

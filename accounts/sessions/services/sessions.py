@@ -21,7 +21,7 @@ from audit.log.events import Actor, Event
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.freshness.epoch import raise_epoch
-from kernel.trust.row_heads import check_current, with_heads
+from kernel.trust.row_heads import find_current
 from kernel.trust.row_state import delete_rows, update_state
 
 _PREFIX = "ccr_"  # lets secret scanners recognize a token
@@ -123,10 +123,10 @@ def sign_out_of_browser(*, user: User, origin: Origin) -> None:
 
 def _find(refresh_token: str) -> RefreshToken:
     found = RefreshToken.objects.select_related("family").filter(token_hash=_hash(refresh_token))
-    token = with_heads(found, "family").first()
+    token = find_current(found)
     if token is None:
         raise BadRefreshToken
-    return check_current(token, "family")
+    return token
 
 
 def _exchange(token: RefreshToken, origin: Origin) -> TokenPair:
@@ -164,10 +164,10 @@ def _revoke_if_stolen(token: RefreshToken, origin: Origin) -> None:
 def _lock_family(token: RefreshToken) -> TokenFamily:
     """The token's family. Locks its user, which blocks every other change of either until the transaction ends."""
     user = User.objects.lock(token.family.user_id)
-    family = TokenFamily.objects.filter(pk=token.family_id).first()
+    family = find_current(TokenFamily.objects.filter(pk=token.family_id))
     if family is None:
         raise SessionEnded
-    family.check_mac().user = user
+    family.user = user
     return family
 
 

@@ -34,7 +34,7 @@ from audit.log.events import RowChange
 from audit.services.recording import record
 from kernel.clock import process_now
 from kernel.identities import Identity
-from kernel.trust.row_heads import check_current, with_heads
+from kernel.trust.row_heads import find_current
 
 type _State = dict[str, str]
 
@@ -167,8 +167,8 @@ def _scopes(metadata: Metadata) -> list[str]:
 
 def _find(identity: ExternalIdentity) -> User | None:
     rows = OidcIdentity.objects.filter(issuer=identity.issuer, subject=identity.subject)
-    row = with_heads(rows.select_related("user"), "user").first()
-    return None if row is None else check_current(row, "user").user
+    row = find_current(rows.select_related("user"), "user")
+    return None if row is None else row.user
 
 
 def _create(identity: ExternalIdentity, origin: Origin) -> User:

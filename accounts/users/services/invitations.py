@@ -23,7 +23,7 @@ from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import NotFound
 from kernel.freshness.epoch import lock_epoch, raise_epoch
-from kernel.trust.row_heads import check_current, with_heads
+from kernel.trust.row_heads import find_current
 from kernel.trust.row_state import delete_rows
 
 _NO_INVITATION = "This user has no open invitation."
@@ -86,10 +86,9 @@ def revoke_invitation(*, principal: Principal, user_id: UUID, reason: str = "") 
 def check_invitation(*, code: str) -> User:
     """The invited user of the link. Raises InvitationInvalid, IntegrityFailed."""
     links = Invitation.objects.select_related("user").filter(code_hash=digest(code))
-    link = with_heads(links, "user").first()
+    link = find_current(links, "user")
     if link is None:
         raise InvitationInvalid
-    check_current(link, "user")
     now = database_now()
     if not (link.is_opened_by(code, now) and link.is_open(now)):
         raise InvitationInvalid

@@ -8,10 +8,12 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 
 import django.db
+from django.db import connection
 
 from audit.log.raw_rows import reading
 from audit.sequencing.alarms import Alarm, AlarmKind
@@ -23,8 +25,6 @@ from audit.sequencing.tree import read_tree
 from audit.services.alarms import raise_alarms
 from audit.verification.findings import Finding, FindingKind
 from kernel.databases.changes import Change
-from kernel.errors import DomainError
-from kernel.freshness.epoch import read_epoch
 from kernel.runtime import ProcessState
 from kernel.trust.row_mac import IntegrityFailed, MacProtectedRow
 
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _AT_ONCE = 2  # tables in one call of ``watch_state``
 _NAMED = 5  # rows in the text of a difference
+_LOCK_WAIT = 5000  # milliseconds
 _AGAIN_SECONDS = 10.0  # between comparisons of a table for requests
 
 
@@ -66,11 +67,14 @@ class Difference:
 
     @property
     def alarm(self) -> Alarm:
-        content = (*self.by, *(self.rows if self.is_of_heads else ()))
-        digest = sha256(" ".join(map(str, content)).encode()).hexdigest()
+        table = self.model._meta.db_table
+        if self.is_of_heads:
+            expected = f"the heads of the rows of {table}"
+            return Alarm(kind=AlarmKind.HEADS_ALTERED, expected=expected, found=str(self), identity=table)
+        digest = sha256(f"{self.by.rows} {self.by.total}".encode()).hexdigest()
         return Alarm(
             kind=AlarmKind.STATE_ALTERED,
-            expected=f"the rows of {self.model._meta.db_table} as the application wrote them",
+            expected=f"the rows of {table} as the application wrote them",
             found=str(self),
             identity=f"state {self.model.MAC_LABEL} {digest}",
         )
@@ -96,42 +100,43 @@ def check_state() -> Iterator[Finding]:
 def watch_state() -> None:
     """Compare the next tables, in a new random order each time that all were compared. Raises django.db.Error."""
     _watch(_round.current.next())
-    raise_alarms(_alarms_of_epoch(read_epoch()))
-
-
-def _alarms_of_epoch(epoch: int) -> list[Alarm]:
-    """An alarm if the security epoch is lower than before. Processes can then continue with rows that have changed."""
-    state = _round.current
-    before, state.epoch = state.epoch, epoch
-    if epoch >= before:
-        return []
-    expected, identity = f"the security epoch {before} or a later one", f"epoch {before} {epoch}"
-    return [Alarm(kind=AlarmKind.STATE_ALTERED, expected=expected, found=str(epoch), identity=identity)]
 
 
 def compare_soon(model: type[MacProtectedRow]) -> None:
-    """Compare a table in a thread of its own, because a request that met an older row fails. Never raises or waits."""
-    if _round.current.is_due(model):
-        threading.Thread(target=_compare, args=[model], daemon=True).start()
-
-
-def _compare(model: type[MacProtectedRow]) -> None:
-    try:
-        _watch([model])
-    except (DomainError, django.db.Error):
-        logger.exception("the rows of %s could not be compared", model._meta.db_table)
-    finally:
-        django.db.connections.close_all()
+    """Compare a table in a thread of its own: the caller's transaction is about to fail. Never raises or waits."""
+    _requested.current.start(model)
 
 
 def _watch(models: Sequence[type[MacProtectedRow]]) -> None:
-    with reading():
+    """Compare each of the tables, even if another one is locked. Raises django.db.Error for the last that could not be read."""
+    failure: django.db.Error | None = None
+    for model in models:
+        try:
+            _watch_table(model)
+        except django.db.Error as error:
+            failure = error
+    if failure is not None:
+        raise failure
+
+
+def _watch_table(model: type[MacProtectedRow]) -> None:
+    with _reading_soon():
         state = _read_state()
-        found = list(_differences(state, models))
+        found = list(_differences(state, [model]))
     if found:
-        with reading():  # a person may have accepted a difference meanwhile
-            found = list(_differences(_read_state(), [difference.model for difference in found]))
+        with _reading_soon():  # a person may have accepted a difference meanwhile
+            found = list(_differences(_read_state(), [model]))
     raise_alarms([*state.alarms, *(difference.alarm for difference in found)])
+
+
+@contextmanager
+def _reading_soon() -> Iterator[None]:
+    """A snapshot whose statements wait for no lock for long. Otherwise an attacker could stop all comparisons with one."""
+    with reading():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = {_LOCK_WAIT}")
+        yield
 
 
 def find_difference(evidence: str) -> Difference | None:
@@ -156,7 +161,7 @@ def _differences(state: State, models: Iterable[type[MacProtectedRow]]) -> Itera
     for model in models:
         differing = found.add_rows(model)
         by = found.of(model) - expected.of(model)
-        rows = [*sorted(differing), *missing_rows(model)] if expected.has_heads else []
+        rows = [*sorted(differing), *missing_rows(model, _NAMED + 1)] if expected.has_heads else []
         if rows or by != Sum():
             yield Difference(model, by, rows)
 
@@ -166,16 +171,6 @@ class _Round:
 
     def __init__(self) -> None:
         self._left: list[type[MacProtectedRow]] = []
-        self.epoch = 0  # when it was last read
-        self._due: dict[type[MacProtectedRow], float] = {}
-
-    def is_due(self, model: type[MacProtectedRow]) -> bool:
-        """Whether no request has led to a comparison of the table within ``_AGAIN_SECONDS``."""
-        now = time.monotonic()
-        if now < self._due.get(model, now):
-            return False
-        self._due[model] = now + _AGAIN_SECONDS
-        return True
 
     def next(self) -> list[type[MacProtectedRow]]:
         if not self._left:
@@ -186,3 +181,40 @@ class _Round:
 
 
 _round = ProcessState(_Round)
+
+
+class _Requested:
+    """Comparisons that requests have led to: at most one of a table at a time, and one every ``_AGAIN_SECONDS``."""
+
+    def __init__(self) -> None:
+        self._due: dict[type[MacProtectedRow], float] = {}
+        self._threads: list[threading.Thread] = []
+
+    def start(self, model: type[MacProtectedRow]) -> None:
+        now = time.monotonic()
+        if now < self._due.get(model, now):
+            return
+        self._due[model] = now + _AGAIN_SECONDS
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        try:
+            thread = threading.Thread(target=_compare, args=[model], daemon=True)
+            thread.start()
+        except RuntimeError:  # no thread can be started: the worker compares the table
+            return
+        self._threads.append(thread)
+
+    def close(self) -> None:
+        for thread in self._threads:
+            thread.join()
+
+
+def _compare(model: type[MacProtectedRow]) -> None:
+    try:
+        _watch([model])
+    except Exception:
+        logger.exception("the rows of %s could not be compared", model._meta.db_table)
+    finally:
+        django.db.connections.close_all()
+
+
+_requested = ProcessState(_Requested)

@@ -13,6 +13,7 @@ from kernel.crypto.algorithms import GENERATED_NAMES, KeyAlgorithm, find_key_alg
 from kernel.databases.rows import first_of
 from kernel.errors import Invalid
 from kernel.labels import check_name, check_reason
+from kernel.trust.row_heads import current_rows
 from keys import actions, new_material, trail
 from keys.changing import finish_change, lock_key, lock_policy, lock_policy_of, require_retag
 from keys.creation.services import insert_key, new_key
@@ -103,7 +104,7 @@ def _succeed(
     old.save_with_mac()
     rotation = _rotation(principal, old, new, reason)
     meta: dict[str, object] = {"reason": reason, "rotation_id": str(rotation.id)}
-    grants = [_copy(grant.check_mac(), new) for grant in old.grants.order_by("created_at", "id")]
+    grants = [_copy(grant, new) for grant in current_rows(old.grants.order_by("created_at", "id"))]
     insert_key(
         principal, new, policy, material=material, meta={**meta, "predecessor_id": old.id}, grants=grants
     )

@@ -19,6 +19,7 @@ from kernel.errors import Denied, Invalid
 from kernel.freshness.epoch import lock_epoch
 from kernel.labels import check_reason
 from kernel.trust import kek
+from kernel.trust.row_heads import check_locked
 from keys import actions
 from keys.changing import key_event, lock_key, lock_policy_of
 from keys.errors import KeyNotUsable, NotExportable, PolicyViolated, PrivateKeyMissing
@@ -77,8 +78,10 @@ def export_key(
             extra={"rule": "private_connection"},
         )
     key = lock_key(principal, key_id)
-    require_exportable(key, lock_policy_of(key))
+    policy = lock_policy_of(key)
+    require_exportable(key, policy)
     rows = _versions(key, versions)
+    check_locked(key, *rows, *filter(None, [policy]))
     exported = [_export(key, row, wrapping_key) for row in rows]
     meta: dict[str, object] = {"reason": reason, "versions": [row.version for row in rows]}
     if wrapping_key is not None:

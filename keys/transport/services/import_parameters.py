@@ -21,6 +21,7 @@ from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch
 from kernel.rsa import process as rsa_process
 from kernel.trust import kek
+from kernel.trust.row_heads import find_current
 from kernel.trust.row_state import delete_rows
 from keys import actions
 from keys.models import ImportParameters
@@ -50,11 +51,11 @@ def get_import_parameters(*, principal: Principal) -> ImportKeys:
     """
     principal.require("keys.import")
     soon = database_now() + _LEAST_REST
-    row = _of(principal).filter(expires_at__gt=soon).order_by("-expires_at").first()
+    row = find_current(_of(principal).filter(expires_at__gt=soon).order_by("-expires_at"))
     if row is None:
         of_rsa, _ = rsa_process.generate(key_transport.RSA_ALGORITHM, principal.identity)
         row = _create(principal, key_transport.recipient_with(of_rsa))
-    rsa, hpke = key_transport.public_keys(kek.unwrap_row(row.check_mac()))
+    rsa, hpke = key_transport.public_keys(kek.unwrap_row(row))
     return ImportKeys(row.id, row.expires_at, rsa, hpke)
 
 
@@ -62,12 +63,12 @@ def recipient_of(principal: Principal, parameters_id: UUID | None) -> KeyMateria
     """The private keys of the caller's parameters. Raises Invalid, IntegrityFailed."""
     if parameters_id is None:
         raise Invalid.of_field("import_parameters_id", "This field is required for wrapped material.")
-    found = _of(principal).filter(pk=parameters_id, expires_at__gt=database_now()).first()
+    found = find_current(_of(principal).filter(pk=parameters_id, expires_at__gt=database_now()))
     if found is None:
         raise Invalid.of_field(
             "import_parameters_id", "You have no import parameters with this ID, or they have expired."
         )
-    return kek.unwrap_row(found.check_mac())
+    return kek.unwrap_row(found)
 
 
 def delete_expired_parameters() -> None:

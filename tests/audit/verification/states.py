@@ -20,7 +20,7 @@ def without_names(text):
 
 
 def alarms():
-    kinds = (AlarmKind.STATE_ALTERED, AlarmKind.STATE_UNKNOWN)
+    kinds = (AlarmKind.STATE_ALTERED, AlarmKind.HEADS_ALTERED, AlarmKind.STATE_UNKNOWN)
     rows = AuditAlarm.objects.filter(kind__in=kinds, resolved_at=None)
     return [(alarm.kind, without_names(alarm.found)) for alarm in rows]
 

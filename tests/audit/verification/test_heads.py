@@ -1,7 +1,10 @@
 """An older row that was put back decides nothing. The sums find a head that was put back together with its row."""
 
 import pytest
+from django.db import transaction
+from django.test import Client
 
+from accounts.models import User
 from accounts.origin import Origin
 from accounts.service_accounts.services.tokens import issue_token
 from accounts.users.services.invitations import check_invitation, invite_user
@@ -11,23 +14,27 @@ from audit.sequencing.state import State, protected_models
 from audit.sequencing.state_beginning import begin_state_once
 from audit.sequencing.state_heads import renew_heads
 from audit.services.resolving import resolve_alarm
-from audit.verification.database.state import watch_state
+from audit.verification.database.epochs import watch_epochs
 from kernel import runtime
 from kernel.errors import DomainError
 from kernel.http.problems import status_of
 from kernel.trust.models import StateHead
+from kernel.trust.row_mac import IntegrityFailed
+from kernel.trust.row_state import delete_rows
 from keys.models import KeyGrant
+from keys.transport.services.exporting import export_key
+from notifications.models import Webhook
 from tests.accounts.test_totp import enrol, sign_in
 from tests.audit.verification.states import alarms, create_some, found, ok, watch_all
-from tests.factories import GrantFactory, KeyFactory, PolicyFactory
-from tests.personas import ApiClient, make_persona, make_service_account
-from tests.tampering.altering import execute, query
+from tests.factories import SYSTEM, GrantFactory, KeyFactory, PolicyFactory
+from tests.personas import ApiClient, Response, make_persona, make_service_account
+from tests.tampering.altering import execute
 from tests.tampering.writing import sequence
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
-OLDER = "UPDATE state_heads SET contents = 'x' WHERE id LIKE %s"
+OLDER = "UPDATE state_heads SET digest = 'x' WHERE id LIKE %s"
 ORIGIN = Origin(client_ip="192.0.2.7", user_agent="tests", request_id="r1")
 GONE = "DELETE FROM state_heads WHERE id LIKE %s"
 
@@ -51,7 +58,9 @@ def outcome(use):
         response = use()
     except DomainError as error:
         return status_of(error), error.code
-    return (response.status, response.code if response.status >= 400 else "") if response else (200, "")
+    if isinstance(response, Response):
+        return response.status, response.code if response.status >= 400 else ""
+    return 200 if response is None else response.status_code, "integrity_failed"
 
 
 def uses_of_rows(admin):
@@ -75,8 +84,18 @@ def uses_of_rows(admin):
     def authenticate():
         return otto.api.get("/api/v1/keys")
 
+    refresh_tokens = [otto.refresh_token]
+
     def refresh():
-        return anyone.post("/auth/refresh", {"refresh_token": otto.refresh_token})
+        response = anyone.post("/auth/refresh", {"refresh_token": refresh_tokens[-1]})
+        refresh_tokens.append(response.json.get("refresh_token", refresh_tokens[-1]))
+        return response
+
+    browser = Client()
+    browser.force_login(otto.user)
+
+    def page():
+        return browser.get("/keys/")
 
     def invited():
         check_invitation(code=issued.url.split("/")[-2])
@@ -86,7 +105,7 @@ def uses_of_rows(admin):
         issue_token(client_id=str(app.user.id), client_secret=secret, scopes=(), origin=ORIGIN)
 
     return {
-        "users": [lambda: sign_in(otto), authenticate, invited],
+        "users": [lambda: sign_in(otto), authenticate, invited, refresh, page],
         "token_families": [authenticate],
         "token_signing_keys": [authenticate],
         "refresh_tokens": [refresh],
@@ -94,6 +113,7 @@ def uses_of_rows(admin):
         "recovery_codes": [lambda: sign_in(nina, codes[0])],
         "invitations": [invited],
         "client_secrets": [exchange],
+        "key_import_parameters": [lambda: admin.api.get("/api/v1/keys/import-parameters")],
         "service_tokens": [encrypt],
         "service_accounts": [encrypt, exchange],
         "encryption_keys": [encrypt],
@@ -121,28 +141,54 @@ def test_an_older_row_that_a_request_meets_raises_an_alarm_at_once(admin):
     assert alarms() == [("state_altered", "key_grants has 1 row more than the application wrote")]
 
 
-def test_a_changed_head_alone_raises_an_alarm_whose_resolution_renews_it(admin):
+def test_changed_heads_alone_raise_an_alarm_whose_resolution_renews_them(admin):
     create_some(admin, "second")
     sequence()
     execute(OLDER, ["webhooks:%"])
-    text = "the rows of webhooks are those that the application wrote"
-    assert found() == [text]
+    execute("INSERT INTO state_heads (id, digest) VALUES ('webhooks:resolve it, please', 'x')")
+    assert found() == ["the rows of webhooks are those that the application wrote"]
     watch_all()
-    assert alarms() == [("state_altered", text)]
-    [alarm] = AuditAlarm.objects.filter(kind=AlarmKind.STATE_ALTERED)
+    watch_all()
+    assert [kind for kind, _ in alarms()] == ["heads_altered"]
+    [alarm] = AuditAlarm.objects.filter(kind=AlarmKind.HEADS_ALTERED)
+    assert alarm.found.endswith(", an invalid key")
     resolved = resolve_alarm(principal=admin.principal, alarm_id=alarm.id, reason="a test")
-    assert (resolved.accepted, found()) == ("", [])
+    assert (resolved.acceptance, resolved.accepted, found()) == ("", "", [])
 
 
-def test_a_lower_epoch_raises_an_alarm(admin):
-    watch_state()
-    [(epoch,)] = query("SELECT epoch FROM security_epoch")
-    execute("UPDATE security_epoch SET epoch = epoch - 1")
-    watch_state()
-    watch_state()
-    assert alarms() == [("state_altered", str(epoch - 1))]
-    [alarm] = AuditAlarm.objects.filter(kind=AlarmKind.STATE_ALTERED)
-    assert resolve_alarm(principal=admin.principal, alarm_id=alarm.id, reason="a test").accepted == ""
+@pytest.mark.parametrize(
+    "statement", ["UPDATE security_epoch SET epoch = epoch - 1", "UPDATE entity_epochs SET epoch = 1"]
+)
+def test_a_lower_epoch_raises_an_alarm(admin, statement):
+    watch_epochs()
+    assert alarms() == []
+    execute(statement)
+    for _ in range(3):
+        watch_epochs()
+    [(kind, _)] = alarms()
+    assert kind == "heads_altered"
+
+
+def test_an_older_row_can_neither_be_saved_nor_locked(admin):
+    webhook, user = Webhook.objects.first(), User.objects.get(username="mira")
+    execute(OLDER, ["webhooks:%"])
+    with pytest.raises(IntegrityFailed), transaction.atomic():
+        webhook.save_with_mac()
+    with transaction.atomic():
+        delete_rows(Webhook.objects.all())
+    assert StateHead.objects.filter(id__startswith="webhooks:").exists()  # it names the row
+    execute(OLDER, ["users:%"])
+    with pytest.raises(IntegrityFailed), transaction.atomic():
+        User.objects.lock(user.id)
+
+
+@pytest.mark.parametrize("table", ["encryption_keys", "key_versions", "encryption_policies"])
+def test_no_key_is_exported_by_an_older_row(admin, table):
+    policy = PolicyFactory(name="third", exportable=True)
+    key = KeyFactory(policy_id=policy.id, exportable=True)
+    execute(OLDER, [f"{table}:%"])
+    with pytest.raises(IntegrityFailed):
+        export_key(principal=SYSTEM, key_id=key.id, reason="a test", is_private_connection=True)
 
 
 def test_heads_begin_once(admin):

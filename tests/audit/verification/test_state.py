@@ -9,6 +9,7 @@ from accounts.models import User
 from audit.models import AuditAlarm, LogTarget
 from audit.sequencing.alarms import AlarmKind
 from audit.sequencing.state import protected_models
+from audit.sequencing.state_heads import renew_heads
 from audit.services.resolving import resolve_alarm
 from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
@@ -104,6 +105,9 @@ def differences_after(statement):
     with transaction.atomic():
         execute(statement)
         texts = found()
+        for model in protected_models():
+            renew_heads(model)  # as an attacker who puts back the heads, too
+        assert found() == texts
         transaction.set_rollback(True)
     return texts
 
