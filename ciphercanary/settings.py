@@ -66,6 +66,11 @@ CC_ANCHOR_FILE = env.str("CC_ANCHOR_FILE", "")
 CC_ANCHOR_SYSLOG = env.syslog_address("CC_ANCHOR_SYSLOG")
 CC_ANCHOR_SECONDS = env.number("CC_ANCHOR_SECONDS", 60)
 
+# --- witnesses: installations that cosign our checkpoints, and logs whose checkpoints this one cosigns
+CC_WITNESSES = env.str("CC_WITNESSES", "").split()  # a URL and a vkey each
+CC_WITNESS_QUORUM = env.number("CC_WITNESS_QUORUM", 0, at_least=0)  # 0: all of them
+CC_WITNESS_FOR = env.str("CC_WITNESS_FOR", "").split()  # vkeys
+
 # --- secrets
 CC_KEK = env.list("CC_KEK", default=[])
 CC_ADMIN_PASSWORD = env.str("CC_ADMIN_PASSWORD", "")
