@@ -35,6 +35,7 @@ from kernel.runtime import settings_cache
 
 logger = logging.getLogger(__name__)
 
+ANCHOR: Final = "witness "  # begins the name of the anchor in their receipts
 MOST_WITNESSES: Final = 16  # each has a thread, and every reader of a signed note accepts so many signatures
 _MAX_RESPONSE: Final = 64 * 1024
 _CLOCK_SECONDS: Final = 300  # between the clock of a witness and ours
@@ -56,7 +57,7 @@ class Witness:
     @property
     def anchor(self) -> str:
         """The anchor of its receipts, which are its signature lines."""
-        return f"witness {self.key.key_id.hex()}"
+        return f"{ANCHOR}{self.key.key_id.hex()}"
 
 
 class WitnessRefused(Exception):

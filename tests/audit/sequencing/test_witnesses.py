@@ -118,7 +118,7 @@ class Answers(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with http.server.HTTPServer(("127.0.0.1", 0), Answers) as made:
-        threading.Thread(target=made.serve_forever, daemon=True).start()
+        threading.Thread(target=made.serve_forever, args=[0.01], daemon=True).start()
         yield made
         made.shutdown()
 
