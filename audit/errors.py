@@ -59,16 +59,6 @@ class AlarmResolved(Conflict):
         super().__init__("This alarm is already resolved.", extra={"resolved_at": resolved_at})
 
 
-class OtherWitnessedSize(Conflict):
-    """The last checkpoint that this witness cosigned has another ``size`` than the request begins with."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(
-            f"This witness last cosigned a checkpoint of {size} entries. Send the proof from there."
-        )
-        self.size = size
-
-
 class CheckpointRefused(Unavailable):
     """Stored data contradicts a signed checkpoint, or itself. Nothing is signed until an operator has investigated."""
 

@@ -13,10 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit import actions
-from audit.errors import OtherWitnessedSize
 from audit.log.events import Actor
 from audit.services import witness
 from kernel import throttle
+from kernel.errors import VersionConflict
 from kernel.http.context import in_context
 from kernel.rest.parsers import BytesParser
 from kernel.rest.renderers import PlainTextRenderer
@@ -45,7 +45,7 @@ class AddCheckpointView(_WitnessView):
     @extend_schema(
         operation_id="witness_add_checkpoint",
         request={"text/plain": OpenApiTypes.STR},
-        responses={200: OpenApiTypes.STR, (409, _SIZE_TYPE): OpenApiTypes.STR},
+        responses=OpenApiTypes.STR,
     )
     def post(self, request: Request) -> Response:
         """Cosign a checkpoint of a log in ``CC_WITNESS_FOR`` (C2SP tlog-witness, add-checkpoint)."""
@@ -55,10 +55,10 @@ class AddCheckpointView(_WitnessView):
 
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]  # any response will do
         """C2SP tlog-witness defines the body of a response with status 409."""
-        if not isinstance(exc, OtherWitnessedSize):
+        if not isinstance(exc, VersionConflict) or "size" not in exc.extra:
             return super().handle_exception(exc)
         in_context(self.request).refusal = exc
-        return HttpResponse(f"{exc.size}\n", _SIZE_TYPE, status=HTTPStatus.CONFLICT)
+        return HttpResponse(f"{exc.extra['size']}\n", _SIZE_TYPE, status=HTTPStatus.CONFLICT)
 
 
 class WitnessKeyView(_WitnessView):

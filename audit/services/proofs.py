@@ -15,7 +15,7 @@ from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.eras import Eras
 from audit.sequencing.lag import Lag, read_lag
 from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint, read_tree
-from audit.services.witnessed import cosigned_note, read_witnessed
+from audit.services.witnessed import cosigned_note, lines_of, read_witnessed
 from audit.tlog import merkle
 from audit.tlog.checkpoint import Checkpoint, open_note
 from audit.tlog.proof import format_proof
@@ -90,6 +90,7 @@ def prove_entry(entry: AuditLog) -> InclusionProof:
     witnessed = read_witnessed(row)
     if witnessed and witnessed.checkpoint and index < witnessed.checkpoint.size:
         row = witnessed.checkpoint
+    note = cosigned_note(row) if witnessed else row.note
     head = opened(row)
     try:
         octets = entry_bytes(values_of(entry, ENTRY_FIELDS))
@@ -98,7 +99,7 @@ def prove_entry(entry: AuditLog) -> InclusionProof:
         merkle.verify_inclusion(leaf, index, head.size, hashes, head.root)
     except (TypeError, ValueError):
         raise IntegrityFailed(_ENTRY_ALTERED) from None
-    text = format_proof(index, hashes, cosigned_note(row), extra=octets)
+    text = format_proof(index, hashes, note, extra=octets)
     return InclusionProof(entry.pk, index, head.size, leaf, octets.decode(), text)
 
 
@@ -111,10 +112,11 @@ def find_checkpoint(*, reader: Reader, size: int | None = None) -> _SignedHead:
     row = latest_checkpoint() if size is None else AuditCheckpoint.objects.filter(size=size).first()
     if row is None:
         raise NotSequenced if size is None else NotFound
-    receipts = AuditReceipt.objects.filter(size=row.size).order_by("anchor")
+    receipts = tuple(AuditReceipt.objects.filter(size=row.size).order_by("anchor"))
     witnessed = read_witnessed(row)
     size_of_witnessed = witnessed.checkpoint.size if witnessed and witnessed.checkpoint else None
-    return _SignedHead(opened(row), row, cosigned_note(row), size_of_witnessed, tuple(receipts), read_lag())
+    note = row.note + lines_of(receipts).get(row.size, "")
+    return _SignedHead(opened(row), row, note, size_of_witnessed, receipts, read_lag())
 
 
 def prove_consistency(*, reader: Reader, first: int, second: int | None = None) -> ConsistencyProof:

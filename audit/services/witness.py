@@ -12,7 +12,6 @@ from django.conf import settings
 from django.db import transaction
 
 from audit import actions
-from audit.errors import OtherWitnessedSize
 from audit.log.events import Actor, Event, Source
 from audit.models import WitnessedLog, WitnessKey
 from audit.sequencing.checkpoints.signing_keys import origin
@@ -32,7 +31,7 @@ from kernel.clock import database_now
 from kernel.crypto import seed_signing
 from kernel.crypto.encoding import encode_base64
 from kernel.databases.transactions import wait_for_lock
-from kernel.errors import Denied, Invalid, NotFound, Refused
+from kernel.errors import Denied, Invalid, NotFound, Refused, VersionConflict
 from kernel.runtime import settings_cache
 from kernel.trust import kek
 
@@ -77,7 +76,7 @@ def add_checkpoint(*, actor: Actor, body: bytes) -> str:
     """Cosign a checkpoint that extends the last one of its log. Returns the signature line.
 
     The signature of the log authenticates the request. Raises NotFound for an unknown log, Denied without its valid
-    signature, OtherWitnessedSize, Refused for an inconsistent tree, Invalid, and the errors of the key.
+    signature, VersionConflict with the known size, Refused for an inconsistent tree, Invalid, and the errors of the key.
     """
     row = _key_row()
     request, head = _read(body)
@@ -156,7 +155,8 @@ def _last_of(name: str) -> WitnessedLog:
 
 def _require_extension(request: WitnessRequest, head: Checkpoint, log: WitnessedLog) -> None:
     if request.old_size != log.size:
-        raise OtherWitnessedSize(log.size)
+        detail = f"This witness last cosigned a checkpoint of {log.size} entries. Send the proof from there."
+        raise VersionConflict(detail, extra={"size": log.size})
     try:
         merkle.verify_consistency(log.size, bytes(log.root), head.size, head.root, request.proof)
     except merkle.ProofInvalid as error:

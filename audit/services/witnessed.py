@@ -4,7 +4,7 @@ A checkpoint is witnessed if ``CC_WITNESS_QUORUM`` of the witnesses in ``CC_WITN
 that an auditor can verify it with this one note. All earlier entries are then witnessed, too.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -43,8 +43,10 @@ def read_witnessed(newest: AuditCheckpoint | None) -> Witnessed | None:
     if not witnesses:
         return None
     needed = quorum()
-    for row in _candidates(needed):
-        found = _cosignatures_of(row, witnesses)
+    rows = _candidates(needed)
+    lines = cosignature_lines([row.size for row in rows])
+    for row in rows:
+        found = _cosignatures_in(row.note + lines.get(row.size, ""), witnesses)
         if len(found) >= needed:
             timestamp = sorted(each.timestamp for each in found)[needed - 1]
             at = datetime.fromtimestamp(timestamp, UTC)
@@ -56,12 +58,14 @@ def read_witnessed(newest: AuditCheckpoint | None) -> Witnessed | None:
 
 def cosignature_lines(sizes: Collection[int]) -> dict[int, str]:
     """The signature lines of all witnesses, former ones included, for the checkpoints of these sizes."""
+    return lines_of(AuditReceipt.objects.filter(size__in=sizes, anchor__startswith=ANCHOR).order_by("anchor"))
+
+
+def lines_of(receipts: Iterable[AuditReceipt]) -> dict[int, str]:
+    """The signature lines in these receipts, by the size of their checkpoint."""
     lines: dict[int, str] = {}
-    receipts = AuditReceipt.objects.filter(size__in=sizes, anchor__startswith=ANCHOR).order_by(
-        "size", "anchor"
-    )
     for receipt in receipts:
-        if receipt.is_authentic:
+        if receipt.anchor.startswith(ANCHOR) and receipt.is_authentic:
             lines[receipt.size] = f"{lines.get(receipt.size, '')}{receipt.receipt}\n"
     return lines
 
@@ -79,10 +83,10 @@ def _candidates(needed: int) -> list[AuditCheckpoint]:
     return list(AuditCheckpoint.objects.filter(size__in=[each["size"] for each in sizes]))
 
 
-def _cosignatures_of(row: AuditCheckpoint, witnesses: Sequence[VerifierKey]) -> list[Cosignature]:
+def _cosignatures_in(note: str, witnesses: Sequence[VerifierKey]) -> list[Cosignature]:
     """None that is wrong. Several for one witness count once."""
     try:
-        return find_cosignatures(cosigned_note(row), witnesses)
+        return find_cosignatures(note, witnesses)
     except CheckpointInvalid:
         return []
 

@@ -24,7 +24,6 @@ type Signer = Callable[[bytes], bytes]
 _MAX_NOTE_SIZE: Final = 256 * 1024  # characters
 _MAX_SIGNATURES: Final = 32  # signed-note requires accepting at least 16
 MAX_SIZE: Final = 2**63 - 1  # entries, and seconds since 1970
-
 COSIGNATURE: Final = "cosignature/v1"  # of a witness, with Ed25519
 _TYPES: Final[Mapping[str, int]] = MappingProxyType(
     {seed_signing.ED25519: 0x01, COSIGNATURE: 0x04, seed_signing.ML_DSA_44: 0x06}
@@ -132,7 +131,7 @@ class VerifierKey:
 
 
 @dataclass(frozen=True, slots=True)
-class SignatureLine:
+class _SignatureLine:
     """A signature line: the key's name, its id (4 bytes), and the signature, after its timestamp if it has one."""
 
     name: str
@@ -171,7 +170,7 @@ def sign_note(checkpoint: Checkpoint, signers: Sequence[tuple[VerifierKey, Signe
 def sign_line(checkpoint: Checkpoint, key: VerifierKey, sign: Signer, timestamp: int) -> str:
     """The signature line of one key: of a log, or of a witness."""
     stamp = timestamp.to_bytes(_TIMESTAMP_SIZE) if key.algorithm in _TIMED else b""
-    return SignatureLine(key.name, key.key_id, stamp + sign(_message(key, checkpoint, stamp))).text
+    return _SignatureLine(key.name, key.key_id, stamp + sign(_message(key, checkpoint, stamp))).text
 
 
 def open_note(note: str, trusted: Sequence[VerifierKey]) -> Checkpoint:
@@ -234,7 +233,7 @@ def decode_decimal(text: str) -> int:
     return int(text)
 
 
-def split_note(note: str) -> tuple[str, list[SignatureLine]]:
+def split_note(note: str) -> tuple[str, list[_SignatureLine]]:
     """The text, including its last newline, and at least one signature line. The text is not validated.
 
     Raises CheckpointInvalid.
@@ -250,7 +249,7 @@ def split_note(note: str) -> tuple[str, list[SignatureLine]]:
     return head + "\n", list(_read_lines(lines))
 
 
-def _read_lines(lines: Sequence[str]) -> Iterator[SignatureLine]:
+def _read_lines(lines: Sequence[str]) -> Iterator[_SignatureLine]:
     for line in lines:
         dash, _, rest = line.partition(" ")
         name, _, signature = rest.partition(" ")
@@ -262,7 +261,7 @@ def _read_lines(lines: Sequence[str]) -> Iterator[SignatureLine]:
             raise CheckpointInvalid("a signature is not canonical base64") from error
         if len(octets) <= _KEY_ID_SIZE:
             raise CheckpointInvalid("a signature begins with the id of its key")
-        yield SignatureLine(name, octets[:_KEY_ID_SIZE], octets[_KEY_ID_SIZE:])
+        yield _SignatureLine(name, octets[:_KEY_ID_SIZE], octets[_KEY_ID_SIZE:])
 
 
 def _message(key: VerifierKey, checkpoint: Checkpoint, stamp: bytes) -> bytes:

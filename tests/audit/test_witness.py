@@ -10,6 +10,7 @@ from django.db import connections
 from django.test import Client
 
 from audit import actions
+from audit.checks import check_witnessed_logs
 from audit.models import AuditLog, WitnessedLog, WitnessKey
 from audit.sequencing.running import checkpoint_now
 from audit.sequencing.state_beginning import begin_state
@@ -121,6 +122,17 @@ def test_without_the_setting_there_is_no_witness(client, send, other, settings):
     assert not WitnessKey.objects.exists()
     assert send(other.request(0, 3))[0] == 404
     assert client.get("/api/v1/witness/key").status_code == 404
+
+
+@pytest.mark.parametrize("given", ["no key", OtherLog().key.vkey[:-1]])
+def test_a_malformed_list_of_logs_prevents_the_start(settings, given):
+    settings.CC_WITNESS_FOR = [given]
+    assert [error.id for error in check_witnessed_logs()] == ["ciphercanary.E024"]
+
+
+def test_the_key_of_a_witness_is_no_key_of_a_log(settings, witness):
+    settings.CC_WITNESS_FOR = [witness.vkey]
+    assert [error.id for error in check_witnessed_logs()] == ["ciphercanary.E024"]
 
 
 def test_the_key_is_created_once_and_shown_by_a_command(settings, other, capsys):

@@ -2,7 +2,6 @@
 
 import hashlib
 
-from audit.services.witness import bootstrap_witness_key, find_witness_key
 from audit.tlog import merkle
 from audit.tlog.checkpoint import Checkpoint, VerifierKey, sign_note
 from audit.tlog.cosignature import WitnessRequest
@@ -49,6 +48,8 @@ def reader(leaves):
 
 def become_witness(settings, *keys):
     """For the logs with these keys. Returns the key of the witness."""
+    from audit.services.witness import bootstrap_witness_key, find_witness_key  # noqa: PLC0415 - models need a set-up Django
+
     settings.CC_WITNESS_FOR = [key.vkey for key in keys]
     bootstrap_witness_key()
     return find_witness_key()

@@ -36,7 +36,7 @@ from kernel.runtime import settings_cache
 logger = logging.getLogger(__name__)
 
 ANCHOR: Final = "witness "  # begins the name of the anchor in their receipts
-MOST_WITNESSES: Final = 16  # each has a thread, and every reader of a signed note accepts so many signatures
+_MOST_WITNESSES: Final = 16  # each has a thread, and every reader of a signed note accepts so many signatures
 _MAX_RESPONSE: Final = 64 * 1024
 _CLOCK_SECONDS: Final = 300  # between the clock of a witness and ours
 _STOP_SECONDS: Final = 5.0
@@ -48,7 +48,7 @@ _HINTS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
+class _Witness:
     """``url`` is the submission prefix."""
 
     url: str
@@ -60,7 +60,7 @@ class Witness:
         return f"{ANCHOR}{self.key.key_id.hex()}"
 
 
-class WitnessRefused(Exception):
+class _WitnessRefused(Exception):
     """The witness did not cosign. ``contradicts``: it has seen another log under our name."""
 
     def __init__(self, reason: str, *, contradicts: bool = False) -> None:
@@ -69,18 +69,18 @@ class WitnessRefused(Exception):
 
 
 @settings_cache
-def configured_witnesses() -> Sequence[Witness]:
+def configured_witnesses() -> Sequence[_Witness]:
     """The witnesses of ``CC_WITNESSES``. Raises ValueError."""
     witnesses = []
     for pair in batched(settings.CC_WITNESSES, 2):
         if len(pair) != 2 or not is_http_url(pair[0]):  # noqa: PLR2004 - a pair
             raise ValueError("each witness is a URL and a vkey")
-        witnesses.append(Witness(pair[0].rstrip("/"), read_witness(pair[1])))
+        witnesses.append(_Witness(pair[0].rstrip("/"), read_witness(pair[1])))
     if (
         len({witness.key.key_id for witness in witnesses}) != len(witnesses)
-        or len(witnesses) > MOST_WITNESSES
+        or len(witnesses) > _MOST_WITNESSES
     ):
-        raise ValueError(f"at most {MOST_WITNESSES} different witnesses")
+        raise ValueError(f"at most {_MOST_WITNESSES} different witnesses")
     return witnesses
 
 
@@ -89,15 +89,15 @@ def quorum() -> int:
     return int(settings.CC_WITNESS_QUORUM) or len(configured_witnesses())
 
 
-class WitnessClient:
+class _WitnessClient:
     """Asks one witness. It remembers the size that the witness has; the first answer corrects it."""
 
-    def __init__(self, witness: Witness) -> None:
+    def __init__(self, witness: _Witness) -> None:
         self._witness = witness
         self._size = 0
 
     def cosign(self, checkpoint: AuditCheckpoint) -> Cosignature:
-        """The cosignature of the checkpoint. Raises WitnessRefused and ExchangeFailed, ValueError if the tree is damaged."""
+        """The cosignature of the checkpoint. Raises _WitnessRefused and ExchangeFailed, ValueError if the tree is damaged."""
         status, content = self._ask(checkpoint)
         if status == HTTPStatus.CONFLICT:
             self._size = _size_in(content)
@@ -105,13 +105,13 @@ class WitnessClient:
                 newest = latest_checkpoint()
                 is_unknown = newest is None or newest.size < self._size
                 reason = f"it has cosigned {self._size} entries"
-                raise WitnessRefused(reason, contradicts=is_unknown)
+                raise _WitnessRefused(reason, contradicts=is_unknown)
             status, content = self._ask(checkpoint)
         if status != HTTPStatus.OK:
             hint = _HINTS.get(HTTPStatus(status), "") if status in set(HTTPStatus) else ""
             is_fork = status == HTTPStatus.UNPROCESSABLE_ENTITY
             reason = "the log does not extend what it has cosigned" if is_fork else hint
-            raise WitnessRefused(f"status {status}. {reason}".strip(), contradicts=is_fork)
+            raise _WitnessRefused(f"status {status}. {reason}".strip(), contradicts=is_fork)
         cosignature = self._cosignature_in(checkpoint, content)
         self._size = checkpoint.size
         return cosignature
@@ -135,18 +135,18 @@ class WitnessClient:
         try:
             [cosignature] = find_cosignatures(f"{text}\n\n{content.decode()}", [self._witness.key])
         except ValueError as error:  # a CheckpointInvalid, no signature of this key, or not UTF-8
-            raise WitnessRefused("its response is no valid cosignature") from error
+            raise _WitnessRefused("its response is no valid cosignature") from error
         if abs(cosignature.timestamp - database_now().timestamp()) > _CLOCK_SECONDS:
-            raise WitnessRefused(f"its clock differs by more than {_CLOCK_SECONDS} seconds")
+            raise _WitnessRefused(f"its clock differs by more than {_CLOCK_SECONDS} seconds")
         return cosignature
 
 
 class WitnessTask:
     """Brings one checkpoint of each period of ``CC_ANCHOR_SECONDS`` to a witness, and stores the cosignature."""
 
-    def __init__(self, witness: Witness) -> None:
+    def __init__(self, witness: _Witness) -> None:
         self._witness = witness
-        self._client = WitnessClient(witness)
+        self._client = _WitnessClient(witness)
         self._taken = 0
 
     def run(self, *, at_once: bool = False) -> None:
@@ -164,14 +164,14 @@ class WitnessTask:
     def _bring(self, checkpoint: AuditCheckpoint) -> None:
         try:
             cosignature = self._client.cosign(checkpoint)
-        except WitnessRefused as refusal:
+        except _WitnessRefused as refusal:
             if refusal.contradicts:
                 raise_alarms([self._alarm(checkpoint, refusal)])
             raise
         self._taken = checkpoint.size
         store_receipt(self._witness.anchor, checkpoint, cosignature.line.rstrip("\n"))
 
-    def _alarm(self, checkpoint: AuditCheckpoint, refusal: WitnessRefused) -> Alarm:
+    def _alarm(self, checkpoint: AuditCheckpoint, refusal: _WitnessRefused) -> Alarm:
         return Alarm(
             kind=AlarmKind.WITNESS_CONTRADICTS,
             expected=f"what {self._witness.key.name} cosigned",
@@ -216,9 +216,9 @@ def _size_in(content: bytes) -> int:
     try:
         return decode_decimal(content.decode().removesuffix("\n"))
     except ValueError as error:
-        raise WitnessRefused("its response has no size") from error
+        raise _WitnessRefused("its response has no size") from error
 
 
 def _described(error: Exception) -> str:
-    is_ours = isinstance(error, WitnessRefused | ExchangeFailed | DomainError)
+    is_ours = isinstance(error, _WitnessRefused | ExchangeFailed | DomainError)
     return str(error) if is_ours else type(error).__name__

@@ -6,12 +6,17 @@ from datetime import timedelta
 
 import pytest
 
-from audit.models import AuditAlarm, AuditReceipt
+from audit.checks import check_witnesses
+from audit.models import AuditAlarm, AuditReceipt, WitnessKey
 from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.checkpoints.witnesses import WitnessTask, configured_witnesses, witnessing
 from audit.sequencing.running import checkpoint_now
+from audit.services.proofs import opened
+from audit.tlog.checkpoint import sign_line
 from audit.tlog.cosignature import find_cosignatures
 from kernel.clock import database_now
+from kernel.crypto import seed_signing
+from kernel.trust import kek
 from tests.audit.sequencing.log import altered, write
 from tests.audit.sequencing.test_anchors import failures
 from tests.audit.witnessing import OtherLog, become_witness
@@ -160,17 +165,10 @@ def test_a_fork_raises_an_alarm(settings, server, witness):
 
 
 def test_a_cosignature_from_another_time_is_refused(settings, server, witness, caplog):
-    from audit.models import WitnessKey  # noqa: PLC0415
-    from audit.tlog.checkpoint import sign_line  # noqa: PLC0415
-    from kernel.crypto import seed_signing  # noqa: PLC0415
-    from kernel.trust import kek  # noqa: PLC0415
-
     checkpoint = new_checkpoint()
     material = kek.unwrap_row(WitnessKey.objects.get())
     settings.CC_WITNESSES = [f"http://127.0.0.1:{server.server_port}", witness.vkey]
     for late in (-400, 400):
-        from audit.services.proofs import opened  # noqa: PLC0415
-
         timestamp = int(database_now().timestamp()) + late
         line = sign_line(
             opened(checkpoint),
@@ -204,5 +202,13 @@ def test_a_witness_that_is_down_is_counted(settings, witness):
 )
 def test_a_malformed_list_of_witnesses_is_refused(settings, witness, given):
     settings.CC_WITNESSES = [witness.vkey if each == "VKEY" else each for each in given]
-    with pytest.raises(ValueError):  # noqa: PT011 - each has its own message
-        configured_witnesses()
+    assert [error.id for error in check_witnesses()] == ["ciphercanary.E022"]
+
+
+@pytest.mark.parametrize(("given", "number"), [("VKEY", 2), (None, 1)])
+def test_the_quorum_is_a_number_of_the_witnesses(settings, witness, given, number):
+    settings.CC_WITNESSES = ["https://w.example", witness.vkey] if given else []
+    settings.CC_WITNESS_QUORUM = number
+    assert [error.id for error in check_witnesses()] == ["ciphercanary.E023"]
+    settings.CC_WITNESS_QUORUM = number - 1
+    assert list(check_witnesses()) == []
