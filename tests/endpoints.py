@@ -114,7 +114,7 @@ class Target:
     reencryption_id: UUID = field(default_factory=uuid4)
     file_id: UUID = field(default_factory=uuid4)
     operation_id: UUID = field(default_factory=uuid4)
-    origin_hash: str = "0" * 64
+    origin_hash: str = sha256(OtherLog().origin.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -740,6 +740,8 @@ def make_target(owner: Persona, state: str = "active") -> Target:
 def missing_target(state: str = "") -> Target:
     if state == SEQUENCED:
         _sequence()
+    if state == WITNESS:
+        make_witness()
     return Target(key_id := uuid4(), _seal(key_id, None), _seal_stream(key_id, None), 2**53 - 1)
 
 
@@ -938,7 +940,7 @@ _MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
 
 
 def make_witness() -> str:
-    """The installation is a witness for the log of ``tests.conftest``. Returns the hash of its origin."""
+    """The installation is a witness, and has cosigned a checkpoint. Returns the hash of the origin of the log."""
     from audit.log.events import Actor  # noqa: PLC0415 - models need a set-up Django
     from audit.models import WitnessedLog  # noqa: PLC0415
     from audit.services.witness import add_checkpoint, bootstrap_witness_key  # noqa: PLC0415
