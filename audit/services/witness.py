@@ -63,13 +63,13 @@ def bootstrap_witness_key() -> None:
         row = WitnessKey(public_key=public_key, created_at=database_now())
         kek.wrap_into(row, material)
         row.save_with_mac()
-        meta = {"vkey": _verifier_key(row).vkey}
+        meta = {"vkey": verifier_key(row).vkey}
         record(Event(action=actions.WITNESS_KEY_CREATED, object_type="witness_key", meta=meta), _ACTOR)
 
 
 def find_witness_key() -> VerifierKey:
     """The public key. Raises NotFound if this installation is no witness, and IntegrityFailed."""
-    return _verifier_key(_key_row())
+    return verifier_key(_key_row())
 
 
 def add_checkpoint(*, actor: Actor, body: bytes) -> str:
@@ -81,7 +81,7 @@ def add_checkpoint(*, actor: Actor, body: bytes) -> str:
     row = _key_row()
     request, head = _read(body)
     lines = _admit(request, head)
-    key = _verifier_key(row)
+    key = verifier_key(row)
     sign = partial(seed_signing.sign, seed_signing.ED25519, kek.unwrap_row(row))
     # The lock is held until the commit. Otherwise two requests could both continue from the same size.
     with transaction.atomic():
@@ -90,7 +90,7 @@ def add_checkpoint(*, actor: Actor, body: bytes) -> str:
         _require_extension(request, head, log)
         now = database_now().replace(microsecond=0)
         line = sign_line(head, key, sign, int(now.timestamp()))
-        if log._state.adding or head.size > log.size:
+        if not log.revision or head.size > log.size:  # not if it cosigned the same size before
             log.size, log.root, log.cosigned_at = head.size, head.root, now
             log.note = f"{head.text}\n{lines}{line}"
             log.save_with_mac()
@@ -111,16 +111,19 @@ def newest_cosigned(origin_hash: str) -> str:
     raise NotFound
 
 
+def verifier_key(row: WitnessKey) -> VerifierKey:
+    """The public key of the row, which is not verified."""
+    # Another name than that of the own log, so that no one takes its cosignatures for signatures of the log.
+    return VerifierKey(f"{origin()}/witness", COSIGNATURE, bytes(row.public_key))
+
+
 def _key_row() -> WitnessKey:
     row = WitnessKey.objects.first() if settings.CC_WITNESS_FOR else None
     if row is None:
-        raise NotFound("This installation is not a witness.")
+        raise NotFound(
+            "This installation is not a witness. The first start with CC_WITNESS_FOR makes it one."
+        )
     return row.check_mac()
-
-
-def _verifier_key(row: WitnessKey) -> VerifierKey:
-    # Another name than that of the own log, so that no one takes its cosignatures for signatures of the log.
-    return VerifierKey(f"{origin()}/witness", COSIGNATURE, bytes(row.public_key))
 
 
 def _read(body: bytes) -> tuple[WitnessRequest, Checkpoint]:

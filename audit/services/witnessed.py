@@ -7,10 +7,10 @@ that an auditor can verify it with this one note. All earlier entries are then w
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from audit.models import AuditCheckpoint, AuditReceipt
 from audit.sequencing.checkpoints.witnesses import ANCHOR, configured_witnesses, quorum
@@ -43,9 +43,9 @@ def read_witnessed(newest: AuditCheckpoint | None) -> Witnessed | None:
     if not witnesses:
         return None
     needed = quorum()
-    rows = _candidates(needed)
-    lines = cosignature_lines([row.size for row in rows])
-    for row in rows:
+    sizes = _candidates(needed)
+    lines = cosignature_lines(sizes)
+    for row in AuditCheckpoint.objects.filter(size__in=sizes):  # the largest first
         found = _cosignatures_in(row.note + lines.get(row.size, ""), witnesses)
         if len(found) >= needed:
             timestamp = sorted(each.timestamp for each in found)[needed - 1]
@@ -56,7 +56,7 @@ def read_witnessed(newest: AuditCheckpoint | None) -> Witnessed | None:
     return Witnessed(len(witnesses), needed, oldest is not None and _is_late(oldest.signed_at))
 
 
-def cosignature_lines(sizes: Collection[int]) -> dict[int, str]:
+def cosignature_lines(sizes: Collection[int] | QuerySet[Any]) -> dict[int, str]:
     """The signature lines of all witnesses, former ones included, for the checkpoints of these sizes."""
     return lines_of(AuditReceipt.objects.filter(size__in=sizes, anchor__startswith=ANCHOR).order_by("anchor"))
 
@@ -75,12 +75,12 @@ def cosigned_note(row: AuditCheckpoint) -> str:
     return row.note + cosignature_lines([row.size]).get(row.size, "")
 
 
-def _candidates(needed: int) -> list[AuditCheckpoint]:
-    """The newest checkpoints with enough receipts of witnesses, newest first."""
+def _candidates(needed: int) -> QuerySet[Any]:
+    """The sizes of the newest checkpoints with enough receipts of witnesses."""
     anchors = [witness.anchor for witness in configured_witnesses()]
     receipts = AuditReceipt.objects.filter(anchor__in=anchors).order_by().values("size")
-    sizes = receipts.annotate(number=Count("id")).filter(number__gte=needed).order_by("-size")[:_MOST_TRIED]
-    return list(AuditCheckpoint.objects.filter(size__in=[each["size"] for each in sizes]))
+    counted = receipts.annotate(number=Count("id")).filter(number__gte=needed)
+    return counted.order_by("-size").values("size")[:_MOST_TRIED]
 
 
 def _cosignatures_in(note: str, witnesses: Sequence[VerifierKey]) -> list[Cosignature]:

@@ -21,6 +21,7 @@ from kernel.crypto.encoding import decode_canonical_base64, encode_base64
 
 _MAX_PROOF: Final = 63  # hashes
 _TIMESTAMP_SIZE: Final = 8
+_MALFORMED: Final = "not the old size, a proof, an empty line and a checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,13 @@ class WitnessRequest:
         try:
             head, _, note = body.decode().partition("\n\n")
             first, *lines = head.split("\n")
-            if not first.startswith("old ") or len(lines) > _MAX_PROOF:
-                raise ValueError("a size and at most 63 hashes")
-            proof = tuple(decode_canonical_base64(line) for line in lines)
-            if any(len(each) != HASH_SIZE for each in proof):
-                raise ValueError("a hash of another length")
-            return cls(decode_decimal(first.removeprefix("old ")), proof, note)
+            word, _, size = first.partition(" ")
+            request = cls(decode_decimal(size), tuple(map(decode_canonical_base64, lines)), note)
         except ValueError as error:
-            raise CheckpointInvalid("not the old size, a proof, an empty line and a checkpoint") from error
+            raise CheckpointInvalid(_MALFORMED) from error
+        if word != "old" or len(lines) > _MAX_PROOF or any(len(each) != HASH_SIZE for each in request.proof):
+            raise CheckpointInvalid(_MALFORMED)
+        return request
 
 
 def read_witness(vkey: str) -> VerifierKey:

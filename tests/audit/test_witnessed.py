@@ -12,6 +12,7 @@ from audit.tlog.checkpoint import Checkpoint, sign_line
 from audit.tlog.cosignature import find_cosignatures
 from kernel.clock import process_now
 from tests.audit.sequencing.log import write
+from tests.audit.test_pages_cost import PAGES, cost
 from tests.audit.tlog.test_cosignature import key_of
 from tests.browsing import signed_in
 
@@ -114,6 +115,7 @@ def test_the_page_shows_the_state_and_warns_if_it_is_late(auditor):
     page = browser.get("/audit/").content.decode()
     assert f"Witnessed up to entry {row.size}" in page
     assert "by 2 of 3 witnesses (2 required)" in page
+    assert cost(browser, "/audit/") == PAGES["/audit/"] + 2 <= 12
     AuditReceipt.objects.all().delete()
     new_checkpoint(0, 1, ago=16 * 60)
     new_checkpoint()

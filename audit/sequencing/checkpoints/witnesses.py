@@ -28,7 +28,6 @@ from audit.tlog.checkpoint import VerifierKey, decode_decimal
 from audit.tlog.cosignature import Cosignature, WitnessRequest, find_cosignatures, read_witness
 from kernel.clock import database_now
 from kernel.environment.variables import is_http_url
-from kernel.errors import DomainError
 from kernel.http.outgoing import ExchangeFailed, read_bounded, requested
 from kernel.observability.metrics import audit_anchor_failures_total
 from kernel.runtime import settings_cache
@@ -36,7 +35,7 @@ from kernel.runtime import settings_cache
 logger = logging.getLogger(__name__)
 
 ANCHOR: Final = "witness "  # begins the name of the anchor in their receipts
-_MOST_WITNESSES: Final = 16  # each has a thread, and every reader of a signed note accepts so many signatures
+_MOST_WITNESSES: Final = 16  # each has a thread, and every reader of a signed note accepts 16 signatures
 _MAX_RESPONSE: Final = 64 * 1024
 _CLOCK_SECONDS: Final = 300  # between the clock of a witness and ours
 _STOP_SECONDS: Final = 5.0
@@ -61,11 +60,11 @@ class _Witness:
 
 
 class _WitnessRefused(Exception):
-    """The witness did not cosign. ``contradicts``: it has seen another log under our name."""
+    """The witness did not cosign. ``other_size``: it has cosigned so many entries of another log under our name."""
 
-    def __init__(self, reason: str, *, contradicts: bool = False) -> None:
+    def __init__(self, reason: str, *, other_size: int | None = None) -> None:
         super().__init__(reason)
-        self.contradicts = contradicts
+        self.other_size = other_size
 
 
 @settings_cache
@@ -103,15 +102,16 @@ class _WitnessClient:
             self._size = _size_in(content)
             if self._size > checkpoint.size:
                 newest = latest_checkpoint()
-                is_unknown = newest is None or newest.size < self._size
-                reason = f"it has cosigned {self._size} entries"
-                raise _WitnessRefused(reason, contradicts=is_unknown)
+                other_size = self._size if newest is None or newest.size < self._size else None
+                raise _WitnessRefused(f"it has cosigned {self._size} entries", other_size=other_size)
             status, content = self._ask(checkpoint)
         if status != HTTPStatus.OK:
             hint = _HINTS.get(HTTPStatus(status), "") if status in set(HTTPStatus) else ""
             is_fork = status == HTTPStatus.UNPROCESSABLE_ENTITY
             reason = "the log does not extend what it has cosigned" if is_fork else hint
-            raise _WitnessRefused(f"status {status}. {reason}".strip(), contradicts=is_fork)
+            raise _WitnessRefused(
+                f"status {status}. {reason}".strip(), other_size=self._size if is_fork else None
+            )
         cosignature = self._cosignature_in(checkpoint, content)
         self._size = checkpoint.size
         return cosignature
@@ -153,11 +153,14 @@ class WitnessTask:
         """``at_once``: the newest checkpoint. Failures are logged, counted and repeated by the next call. Never raises."""
         try:
             checkpoint = latest_checkpoint() if at_once else _checkpoint_of_period()
-            if checkpoint is not None and checkpoint.size > self._taken:
+            if checkpoint is not None and checkpoint.size != self._taken:
                 self._bring(checkpoint)
-        except Exception as error:  # noqa: BLE001 - the next call may succeed
+        except (_WitnessRefused, ExchangeFailed) as error:
             audit_anchor_failures_total.labels(_METRIC).inc()
-            logger.warning("the witness %s did not cosign: %s", self._witness.key.name, _described(error))
+            logger.warning("the witness %s did not cosign: %s", self._witness.key.name, error)
+        except Exception:
+            audit_anchor_failures_total.labels(_METRIC).inc()
+            logger.exception("the request to the witness %s failed", self._witness.key.name)
         finally:
             django.db.connections.close_all()
 
@@ -165,7 +168,7 @@ class WitnessTask:
         try:
             cosignature = self._client.cosign(checkpoint)
         except _WitnessRefused as refusal:
-            if refusal.contradicts:
+            if refusal.other_size is not None:
                 raise_alarms([self._alarm(checkpoint, refusal)])
             raise
         self._taken = checkpoint.size
@@ -176,7 +179,8 @@ class WitnessTask:
             kind=AlarmKind.WITNESS_CONTRADICTS,
             expected=f"what {self._witness.key.name} cosigned",
             found=f"checkpoint of {checkpoint.size}: {refusal}",
-            identity=self._witness.key.key_name,
+            # The same while the witness refuses. After a resolved alarm, another contradiction is another alarm.
+            identity=f"{self._witness.key.key_name} {refusal.other_size}",
         )
 
 
@@ -217,8 +221,3 @@ def _size_in(content: bytes) -> int:
         return decode_decimal(content.decode().removesuffix("\n"))
     except ValueError as error:
         raise _WitnessRefused("its response has no size") from error
-
-
-def _described(error: Exception) -> str:
-    is_ours = isinstance(error, _WitnessRefused | ExchangeFailed | DomainError)
-    return str(error) if is_ours else type(error).__name__
