@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's own name
 
 from audit.archive.places import bucket_of
-from audit.sequencing.checkpoints.witnesses import configured_witnesses
+from audit.sequencing.checkpoints.witnesses import configured_witnesses, quorum
 from audit.services.witness import witnessed_keys
 from kernel.errors import Conflict, Invalid
 
@@ -53,6 +53,13 @@ def check_witnesses(**_kwargs: Any) -> Iterable[CheckMessage]:
             "CC_WITNESS_QUORUM is greater than the number of witnesses in CC_WITNESSES.",
             hint=f"Use a number from 1 to {number}." if number else "Set CC_WITNESSES, too.",
             id="ciphercanary.E023",
+        )
+
+    elif number and 2 * quorum() <= number:
+        yield Warning(
+            "CC_WITNESS_QUORUM is not more than half of the witnesses, so two different logs can both be witnessed.",
+            hint=f"Use {number // 2 + 1} or more.",
+            id="ciphercanary.W005",
         )
 
 

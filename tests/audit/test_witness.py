@@ -116,6 +116,11 @@ def test_a_malformed_request_is_refused(send, other, witness):
     assert send(good + b"x" * 128 * 1024)[0] == 413
 
 
+def test_requests_of_one_address_are_limited(send, settings, other, witness):
+    settings.CC_THROTTLE_ANONYMOUS = "2/minute"
+    assert [send(other.request(0, 3))[0] for _ in range(3)] == [200, 409, 429]
+
+
 def test_without_the_setting_there_is_no_witness(client, send, other, settings):
     settings.CC_WITNESS_FOR = []
     bootstrap_witness_key()

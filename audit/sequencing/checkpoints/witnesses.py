@@ -6,7 +6,7 @@ checkpoints, also from the sequencers of several hosts, so that one note gets th
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -40,9 +40,10 @@ _MAX_RESPONSE: Final = 64 * 1024
 _CLOCK_SECONDS: Final = 300  # between the clock of a witness and ours
 _STOP_SECONDS: Final = 5.0
 _METRIC: Final = "witness"  # one label for all witnesses
-_HINTS: Final = {
+_HINTS: Final[Mapping[int, str]] = {
     HTTPStatus.FORBIDDEN: "it does not know the key that signed the checkpoint",
     HTTPStatus.NOT_FOUND: "it does not know this log, or is no witness",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "the log does not extend what it has cosigned",
 }
 
 
@@ -60,7 +61,7 @@ class _Witness:
 
 
 class _WitnessRefused(Exception):
-    """The witness did not cosign. ``other_size``: it has cosigned so many entries of another log under our name."""
+    """The witness did not cosign. ``other_size``: the entries of another log under our name that it has cosigned."""
 
     def __init__(self, reason: str, *, other_size: int | None = None) -> None:
         super().__init__(reason)
@@ -89,7 +90,7 @@ def quorum() -> int:
 
 
 class _WitnessClient:
-    """Asks one witness. It remembers the size that the witness has; the first answer corrects it."""
+    """Requests cosignatures of one witness. It remembers the size that the witness has; the first response corrects it."""
 
     def __init__(self, witness: _Witness) -> None:
         self._witness = witness
@@ -97,26 +98,22 @@ class _WitnessClient:
 
     def cosign(self, checkpoint: AuditCheckpoint) -> Cosignature:
         """The cosignature of the checkpoint. Raises _WitnessRefused and ExchangeFailed, ValueError if the tree is damaged."""
-        status, content = self._ask(checkpoint)
+        status, content = self._request(checkpoint)
         if status == HTTPStatus.CONFLICT:
             self._size = _size_in(content)
             if self._size > checkpoint.size:
                 newest = latest_checkpoint()
                 other_size = self._size if newest is None or newest.size < self._size else None
                 raise _WitnessRefused(f"it has cosigned {self._size} entries", other_size=other_size)
-            status, content = self._ask(checkpoint)
+            status, content = self._request(checkpoint)
         if status != HTTPStatus.OK:
-            hint = _HINTS.get(HTTPStatus(status), "") if status in set(HTTPStatus) else ""
-            is_fork = status == HTTPStatus.UNPROCESSABLE_ENTITY
-            reason = "the log does not extend what it has cosigned" if is_fork else hint
-            raise _WitnessRefused(
-                f"status {status}. {reason}".strip(), other_size=self._size if is_fork else None
-            )
+            other_size = self._size if status == HTTPStatus.UNPROCESSABLE_ENTITY else None
+            raise _WitnessRefused(f"status {status}. {_HINTS.get(status, '')}", other_size=other_size)
         cosignature = self._cosignature_in(checkpoint, content)
         self._size = checkpoint.size
         return cosignature
 
-    def _ask(self, checkpoint: AuditCheckpoint) -> tuple[int, bytes]:
+    def _request(self, checkpoint: AuditCheckpoint) -> tuple[int, bytes]:
         import urllib3  # noqa: PLC0415 - loaded only if there are witnesses
 
         from kernel.http.pinned import tls_context  # noqa: PLC0415 - likewise
@@ -186,7 +183,7 @@ class WitnessTask:
 
 @contextmanager
 def witnessing() -> Iterator[None]:
-    """Ask all witnesses while the block runs. At its end, ask each for the newest checkpoint, for a few seconds at most."""
+    """Bring checkpoints to all witnesses while the block runs. At its end, bring the newest, for a few seconds at most."""
     stopping = Event()
     tasks = [WitnessTask(witness) for witness in configured_witnesses()]
     if tasks:

@@ -19,6 +19,7 @@ from kernel.crypto import seed_signing
 from kernel.trust import kek
 from tests.audit.sequencing.log import altered, write
 from tests.audit.sequencing.test_anchors import failures
+from tests.audit.tlog.test_cosignature import key_of
 from tests.audit.witnessing import OtherLog, become_witness
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -214,3 +215,11 @@ def test_the_quorum_is_a_number_of_the_witnesses(settings, witness, given, numbe
     assert [error.id for error in check_witnesses()] == ["ciphercanary.E023"]
     settings.CC_WITNESS_QUORUM = number - 1
     assert list(check_witnesses()) == []
+
+
+def test_a_quorum_of_half_the_witnesses_is_warned_about(settings, witness):
+    other, _ = key_of("other", "other.example")
+    settings.CC_WITNESSES = ["https://w.example", witness.vkey, "https://other.example", other.vkey]
+    for quorum, ids in ((1, ["ciphercanary.W005"]), (2, []), (0, [])):
+        settings.CC_WITNESS_QUORUM = quorum
+        assert [warning.id for warning in check_witnesses()] == ids
