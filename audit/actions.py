@@ -28,6 +28,11 @@ STATE_BEGUN: Final = LABELS.add("audit.state.begun", "Begin sums of protected ro
 ROWS_CHANGED: Final = LABELS.add("audit.rows.changed", "Change protected rows")
 CHECKPOINT_KEY_PUBLISHED: Final = LABELS.add("audit.checkpoint_key.published", "Publish checkpoint key")
 CHECKPOINT_KEY_ROTATED: Final = LABELS.add("audit.checkpoint_key.rotated", "Rotate checkpoint key")
+# As a witness for the logs of others.
+WITNESS_KEY_CREATED: Final = LABELS.add("audit.witness_key.created", "Create witness key")
+WITNESS_KEY_READ: Final = LABELS.add("audit.witness_key.read", "Read witness key")
+CHECKPOINT_COSIGNED: Final = LABELS.add("audit.checkpoint.cosigned", "Cosign checkpoint")
+COSIGNED_CHECKPOINT_READ: Final = LABELS.add("audit.cosigned_checkpoint.read", "Read cosigned checkpoint")
 SEGMENT_ARCHIVED: Final = LABELS.add("audit.segment.archived", "Archive segment")
 JOURNAL_ANCHORED: Final = LABELS.add("audit.journal.anchored", "Anchor the sealed journal")
 SEGMENT_LISTED: Final = LABELS.add("audit.segment.listed", "List segments")

@@ -34,6 +34,8 @@ from audit.models import (
     TokenLastUse,
     UsageDay,
     UsageRollup,
+    WitnessedLog,
+    WitnessKey,
 )
 from audit.models.alarms import AuditAlarmQuerySet
 from audit.sequencing.alarms import AlarmKind
@@ -41,6 +43,7 @@ from audit.sequencing.catching_up import catch_up_with_request
 from audit.sequencing.checkpoints.signing_keys import origin
 from audit.services import exports, showing
 from audit.services.exports import Exporter
+from audit.services.witness import verifier_key
 from audit.tlog.checkpoint import VerifierKey
 from kernel.errors import Denied
 from kernel.freshness.models import EntityEpoch, SecurityEpoch
@@ -222,6 +225,19 @@ class CheckpointKeyAdmin(ReadOnlyModelAdmin):
     @admin.display(description="public key to pin")
     def vkey(self, key: CheckpointKey) -> str:
         return VerifierKey(origin(), key.algorithm, bytes(key.public_key)).vkey
+
+
+@admin.register(WitnessKey)
+class WitnessKeyAdmin(ReadOnlyModelAdmin):
+    list_display = ("vkey", "created_at")
+    readonly_fields = ("vkey",)
+
+    @admin.display(description="public key for other logs")
+    def vkey(self, key: WitnessKey) -> str:
+        return verifier_key(key).vkey
+
+
+read_only(WitnessedLog, "origin size cosigned_at", fields="origin size cosigned_at note", ordering="origin")
 
 
 @admin.register(AuditTree)

@@ -7,6 +7,7 @@ from audit.api import logs as logs_api
 from audit.api import proofs
 from audit.api import saved_filters as saved_filters_api
 from audit.api import segments as segments_api
+from audit.api import witness as witness_api
 from audit.views import alarms, exports, log_targets, logs, saved_filters, segments
 from kernel.pages.operations import operation_paths
 
@@ -24,6 +25,13 @@ api = [
         name="audit-alarm-resolve",
     ),
     path("audit/segments", segments_api.SegmentListView.as_view(), name="audit-segments"),
+    path("witness/add-checkpoint", witness_api.AddCheckpointView.as_view(), name="witness-add-checkpoint"),
+    path("witness/key", witness_api.WitnessKeyView.as_view(), name="witness-key"),
+    path(
+        "witness/<str:origin_hash>/checkpoint",
+        witness_api.CosignedCheckpointView.as_view(),
+        name="witness-checkpoint",
+    ),
     path("audit/log-targets", log_targets_api.LogTargetListView.as_view(), name="api-log-targets"),
     path(
         "audit/log-targets/<uuid:target_id>", log_targets_api.LogTargetView.as_view(), name="api-log-target"

@@ -61,10 +61,14 @@ CC_AUDIT_ARCHIVE_DAYS = env.number("CC_AUDIT_ARCHIVE_DAYS", 0, at_least=0, at_mo
 # --- log targets: receivers of the entries of the audit log
 CC_LOG_TARGET_FOLDER = env.str("CC_LOG_TARGET_FOLDER", "")  # "": no target is a file
 
-# --- anchors: destinations of audit log checkpoints, where an auditor reads them
+# --- anchors and witnesses: destinations of audit log checkpoints, where an auditor reads them
 CC_ANCHOR_FILE = env.str("CC_ANCHOR_FILE", "")
 CC_ANCHOR_SYSLOG = env.syslog_address("CC_ANCHOR_SYSLOG")
 CC_ANCHOR_SECONDS = env.number("CC_ANCHOR_SECONDS", 60)
+# Witnesses cosign our checkpoints, and this installation cosigns those of other logs.
+CC_WITNESSES = env.str("CC_WITNESSES", "").split()  # a URL and a vkey each
+CC_WITNESS_QUORUM = env.number("CC_WITNESS_QUORUM", 0, at_least=0)  # 0: all of them
+CC_WITNESS_FOR = env.str("CC_WITNESS_FOR", "").split()  # vkeys
 
 # --- secrets
 CC_KEK = env.list("CC_KEK", default=[])
@@ -260,11 +264,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CSP = {
     "default-src": [CSP.NONE],
-    "script-src": [CSP.SELF],
-    "style-src": [CSP.SELF],
-    "img-src": [CSP.SELF],
-    "font-src": [CSP.SELF],
-    "connect-src": [CSP.SELF],
+    **{f"{kind}-src": [CSP.SELF] for kind in ("script", "style", "img", "font", "connect")},
     "form-action": [CSP.SELF],
     "base-uri": [CSP.NONE],
     "frame-ancestors": [CSP.NONE],

@@ -24,6 +24,7 @@ from django.test import TransactionTestCase
 from accounts.hashers import BoundedArgon2PasswordHasher
 from kernel import runtime
 from kernel.databases.lock_waits import waiting_until
+from tests.audit.witnessing import OtherLog
 from tests.personas import Persona, make_persona
 from tests.product import Product
 from tests.services import kept
@@ -65,6 +66,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     folder = tmp_path_factory.mktemp("home")
     folder.chmod(0o700)
     settings.CC_HOME = folder
+    settings.CC_WITNESS_FOR = [OtherLog().key.vkey]  # a test may create the key of the witness
     settings.CC_AUDIT_LAG_LIMIT = 3600  # no sequencer runs during a test, and a busy machine may stall
     # The thread must not write refusals during a slow test, because the next test would find them.
     refusals.PERIOD = refusals.OVERFLOW_PERIOD = 3600.0

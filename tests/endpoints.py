@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from hashlib import sha256
 from itertools import count
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +23,7 @@ from django_otp.oath import totp
 
 from kernel import runtime
 from kernel.pages.views import PageView
+from tests.audit.witnessing import OtherLog
 from tests.log_entries import log_rows
 from tests.personas import PASSWORD, Persona, b64, make_persona
 
@@ -57,6 +59,7 @@ SIGNING, AUTHENTICATING = "signing", "authenticating"  # an active key that sign
 ENCAPSULATING, AGREEING = "encapsulating", "agreeing"  # an active key for shared secrets
 EXPORTABLE = "exportable"  # likewise
 USER, INVITED, ENROLLED = "user", "invited user", "user with an authenticator"  # likewise
+WITNESS = "witness"  # state of the installation: a witness that has cosigned a checkpoint
 SEQUENCED = "sequenced"  # state of the log: a checkpoint covers every entry
 _numbers = count(1)
 
@@ -111,6 +114,7 @@ class Target:
     reencryption_id: UUID = field(default_factory=uuid4)
     file_id: UUID = field(default_factory=uuid4)
     operation_id: UUID = field(default_factory=uuid4)
+    origin_hash: str = sha256(OtherLog().origin.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -536,6 +540,11 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
         "GET": Endpoint("audit.read", state=SEQUENCED, query={"from": "1"}, statements=CALLER + 3)
     },
     "audit-keys": {"GET": Endpoint(PUBLIC, statements=1)},
+    "witness-add-checkpoint": {
+        "POST": Endpoint(PUBLIC, state=WITNESS, body=lambda *_: OtherLog().request(3, 3))
+    },
+    "witness-key": {"GET": Endpoint(PUBLIC, state=WITNESS, statements=2)},
+    "witness-checkpoint": {"GET": Endpoint(PUBLIC, state=WITNESS, statements=1)},
     "audit-trail": {"GET": Endpoint("audit.read", statements=LIST + 1)},  # the entries of the rows
     "audit-alarms": {"GET": Endpoint("system.read")},
     "audit-alarm-resolve": {
@@ -690,6 +699,7 @@ def path_of(route: Route, target: Target) -> str:
         reencryption_id=target.reencryption_id,
         file_id=target.file_id,
         operation_id=target.operation_id,
+        origin_hash=target.origin_hash,
     )
 
 
@@ -730,6 +740,8 @@ def make_target(owner: Persona, state: str = "active") -> Target:
 def missing_target(state: str = "") -> Target:
     if state == SEQUENCED:
         _sequence()
+    if state == WITNESS:
+        make_witness()
     return Target(key_id := uuid4(), _seal(key_id, None), _seal_stream(key_id, None), 2**53 - 1)
 
 
@@ -923,7 +935,21 @@ _MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
     LOG_TARGET: ("target_id", lambda _: make_log_target().id),
     DISABLED_LOG_TARGET: ("target_id", lambda _: make_log_target(is_enabled=False).id),
     TAG_GRANT: ("grant_id", lambda owner: _make_access(owner, TAG_GRANT)),
+    WITNESS: ("origin_hash", lambda _: make_witness()),
 }
+
+
+def make_witness() -> str:
+    """The installation is a witness, and has cosigned a checkpoint. Returns the hash of the origin of the log."""
+    from audit.log.events import Actor  # noqa: PLC0415 - models need a set-up Django
+    from audit.models import WitnessedLog  # noqa: PLC0415
+    from audit.services.witness import add_checkpoint, bootstrap_witness_key  # noqa: PLC0415
+
+    bootstrap_witness_key()
+    log = OtherLog()
+    if not WitnessedLog.objects.exists():
+        add_checkpoint(actor=Actor.anonymous("", "", ""), body=log.request(0, 3))
+    return sha256(log.origin.encode()).hexdigest()
 
 
 def move(target: Target, state: str) -> None:

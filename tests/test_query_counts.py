@@ -31,6 +31,7 @@ from tests.endpoints import (
     make_policy,
     make_target,
     make_user,
+    make_witness,
     move,
     path_of,
 )
@@ -61,6 +62,7 @@ def add_rows(owner):
         account = make_target(owner, SERVICE_ACCOUNT)
         make_target(owner, SERVICE_TOKEN)
         make_target(owner, TAG_GRANT)
+        make_witness()
         make_alarm()
         policy = make_policy()
         make_delivery()

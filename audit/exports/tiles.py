@@ -20,6 +20,7 @@ from audit.log.lines import entry_line, incomplete, stored_entries, trail_lines
 from audit.log.raw_rows import ReportProgress, Values, reading, rows_of, spelled
 from audit.models import AuditLog, AuditSegment
 from audit.sequencing.checkpoints.signing_keys import origin
+from audit.services.witnessed import cosignature_lines
 from audit.tlog import tiles
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid
 from audit.tlog.merkle import HASH_SIZE
@@ -34,6 +35,7 @@ The audit log of {origin}, its first {size} entries. To verify it with a public 
   ccverify verify-export . --key VKEY --checkpoint EARLIER   (a key and a checkpoint that you kept elsewhere)
 """
 _ENTRIES_AT_ONCE = 4 * tiles.WIDTH
+_CHECKPOINTS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +94,16 @@ def _write_notes(target: _Folder, head: Checkpoint, note: str) -> None:
     name = origin()
     target.write("README", README.format(origin=name, size=head.size).encode())
     target.write("keys", "".join(f"{key.vkey}\n" for key in StoredKeys(name).keys).encode())
-    target.write("checkpoint", note.encode())
-    for size, former in rows_of("SELECT size, note FROM audit_checkpoints WHERE size < %s", [head.size]):
-        if not isinstance(size, int) or not isinstance(former, str):
+    cosigned = cosignature_lines([head.size]).get(head.size, "")
+    target.write("checkpoint", f"{note}{cosigned}".encode())
+    notes = rows_of("SELECT size, note FROM audit_checkpoints WHERE size < %s", [head.size])
+    for some in batched(notes, _CHECKPOINTS_AT_ONCE):
+        if not all(isinstance(size, int) and isinstance(former, str) for size, former in some):
             raise incomplete("a checkpoint")
-        target.write(f"checkpoints/{size}", former.encode(errors="surrogateescape"))
+        lines = cosignature_lines([size for size, _ in some])
+        for size, former in some:
+            whole = former + lines.get(size, "")
+            target.write(f"checkpoints/{size}", whole.encode(errors="surrogateescape"))
 
 
 def _write_tiles(target: _Folder, size: int) -> None:

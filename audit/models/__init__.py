@@ -10,6 +10,7 @@ from audit.models.saved_filters import SavedFilter
 from audit.models.segments import AuditRemoval, AuditSegment
 from audit.models.tree import AuditCheckpoint, AuditLeaf, AuditReceipt, AuditTile, AuditTree
 from audit.models.usage import TokenLastUse, UsageDay, UsageRollup
+from audit.models.witness import WitnessedLog, WitnessKey
 
 __all__ = [
     "EXPORT_PERMISSION",
@@ -37,4 +38,6 @@ __all__ = [
     "TokenLastUse",
     "UsageDay",
     "UsageRollup",
+    "WitnessKey",
+    "WitnessedLog",
 ]

@@ -31,6 +31,7 @@ class AlarmKind(StrEnum):
         "integrity_failed"  # the tree or a key was altered, so sequencing or signing has stopped
     )
     CHECKPOINT_INCONSISTENT = "checkpoint_inconsistent"  # the tree contradicts a signed checkpoint, or itself
+    WITNESS_CONTRADICTS = "witness_contradicts"  # a witness has cosigned another log under our name
     SCHEMA_ALTERED = (
         "schema_altered"  # a table, index, trigger, policy or other object is not that of the migrations
     )
@@ -53,6 +54,7 @@ LABELS: Mapping[str, str] = {
     AlarmKind.ENTRY_ALTERED: "Entry altered",
     AlarmKind.INTEGRITY_FAILED: "Tree or checkpoint key altered",
     AlarmKind.CHECKPOINT_INCONSISTENT: "Tree contradicts a checkpoint",
+    AlarmKind.WITNESS_CONTRADICTS: "Witness has cosigned another log",
     AlarmKind.SCHEMA_ALTERED: "Database schema altered",
     AlarmKind.STATE_ALTERED: "Protected rows altered",
     AlarmKind.HEADS_ALTERED: "Heads or epochs altered",

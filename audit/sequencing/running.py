@@ -20,6 +20,7 @@ from audit.sequencing.bundles.step import batch_size, sequence_step
 from audit.sequencing.checkpoints.anchors import Anchoring, configured_anchors
 from audit.sequencing.checkpoints.signing import sign_checkpoint, thin_out_checkpoints
 from audit.sequencing.checkpoints.signing_keys import promote_covered_keys
+from audit.sequencing.checkpoints.witnesses import witnessing
 from audit.sequencing.daily_usage import days_to_mend, rebuild_day
 from audit.sequencing.head import check_head
 from audit.sequencing.merging import Merging
@@ -81,10 +82,11 @@ class Sequencer:
 
     def run(self) -> None:
         """Run until it has to stop. Then sequence, sign and anchor the rest."""
-        while not self._has_to_stop():
-            record_turn(_LOOP)
-            pause(self.turn(), self._has_to_stop)
-        self.turn(is_last=True)
+        with witnessing():
+            while not self._has_to_stop():
+                record_turn(_LOOP)
+                pause(self.turn(), self._has_to_stop)
+            self.turn(is_last=True)
 
     def turn(self, *, is_last: bool = False) -> float:
         """One step and its follow-up work. Returns the seconds until the next one is due. Never raises."""

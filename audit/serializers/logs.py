@@ -220,7 +220,7 @@ class ReceiptSerializer(serializers.ModelSerializer[AuditReceipt]):
 
 
 class CheckpointSerializer(serializers.Serializer[Any]):
-    """``note`` is the signed C2SP checkpoint. ``pending`` entries are not yet sequenced. The
+    """``note`` is the signed C2SP checkpoint, with the cosignatures of witnesses. ``pending`` entries are not yet sequenced. The
     oldest of them is ``lag_seconds`` old, rounded down.
     """
 
@@ -230,7 +230,10 @@ class CheckpointSerializer(serializers.Serializer[Any]):
         max_bytes=HASH_SIZE, source="checkpoint.root"
     )
     signed_at = TimestampField(source="row.signed_at")
-    note = serializers.CharField(source="row.note")
+    note = serializers.CharField()
+    witnessed_size = serializers.IntegerField(
+        allow_null=True, help_text="The size of the newest checkpoint that enough witnesses cosigned."
+    )
     receipts = ReceiptSerializer(many=True)
     pending = serializers.IntegerField(source="lag.pending")
     lag_seconds = serializers.IntegerField(source="lag.seconds")

@@ -21,6 +21,7 @@ from audit.sequencing.lag import Delay
 from audit.sequencing.tree import latest_checkpoint
 from audit.services.proofs import opened
 from audit.services.verifications import Verification, last_verification
+from audit.services.witnessed import Witnessed, read_witnessed
 from kernel.clock import process_now
 from kernel.trust.models import Instance
 from kernel.trust.row_mac import IntegrityFailed
@@ -55,7 +56,8 @@ class LogStatus:
     """``size`` entries are signed since ``signed_at``. ``pending`` ones are not in the tree.
 
     ``verification`` is the last one of the whole log, or None. It and alarms are only for readers of the whole log
-    (``sees_whole``). ``archived_until`` is the time of the newest entry in the archive.
+    (``sees_whole``). ``archived_until`` is the time of the newest entry in the archive. ``witnessed`` is None without
+    witnesses.
     """
 
     state: _State
@@ -66,6 +68,7 @@ class LogStatus:
     archived_until: datetime | None
     size: int = 0
     signed_at: datetime | None = None
+    witnessed: Witnessed | None = None
 
 
 def may_see_alarms(reader: Reader) -> bool:
@@ -119,7 +122,6 @@ def read_log_status(*, reader: Reader) -> LogStatus:
         ).get()
     )
     warnings, newest = warnings_of(row, process_now()), latest_checkpoint()
-    signed = () if newest is None else (newest.size, newest.signed_at)
     sees_whole = may_see_alarms(reader)
     verification = last_verification() if sees_whole else None
     return LogStatus(
@@ -129,7 +131,9 @@ def read_log_status(*, reader: Reader) -> LogStatus:
         sees_whole,
         verification,
         row["archived_until"],
-        *signed,
+        size=newest.size if newest else 0,
+        signed_at=newest.signed_at if newest else None,
+        witnessed=read_witnessed(newest),
     )
 
 

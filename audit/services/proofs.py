@@ -15,6 +15,7 @@ from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.eras import Eras
 from audit.sequencing.lag import Lag, read_lag
 from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint, read_tree
+from audit.services.witnessed import cosigned_note, lines_of, read_witnessed
 from audit.tlog import merkle
 from audit.tlog.checkpoint import Checkpoint, open_note
 from audit.tlog.proof import format_proof
@@ -51,10 +52,15 @@ class InclusionProof:
 
 @dataclass(frozen=True, slots=True)
 class _SignedHead:
-    """A verified checkpoint, its row, the anchors' receipts for it, and the lag of the sequencer."""
+    """A verified checkpoint, its row, the anchors' receipts for it, and the lag of the sequencer.
+
+    ``note`` has the cosignatures of witnesses. ``witnessed_size`` is that of the newest witnessed checkpoint.
+    """
 
     checkpoint: Checkpoint
     row: AuditCheckpoint
+    note: str
+    witnessed_size: int | None
     receipts: tuple[AuditReceipt, ...]
     lag: Lag
 
@@ -74,14 +80,18 @@ def leaf_index(entry: AuditLog) -> int | None:
 
 
 def prove_entry(entry: AuditLog) -> InclusionProof:
-    """Prove an entry that ``showing.show_entry`` returned, with the newest checkpoint.
+    """Prove an entry that ``showing.show_entry`` returned, with the newest witnessed checkpoint that covers it, or the newest.
 
     Raises NotSequenced, and IntegrityFailed if no valid proof exists.
     """
-    index, newest = leaf_index(entry), latest_checkpoint()
-    if index is None or newest is None or index >= newest.size:
+    index, row = leaf_index(entry), latest_checkpoint()
+    if index is None or row is None or index >= row.size:
         raise NotSequenced
-    head = opened(newest)
+    witnessed = read_witnessed(row)
+    if witnessed and witnessed.checkpoint and index < witnessed.checkpoint.size:
+        row = witnessed.checkpoint
+    note = cosigned_note(row) if witnessed else row.note
+    head = opened(row)
     try:
         octets = entry_bytes(values_of(entry, ENTRY_FIELDS))
         leaf = merkle.leaf_hash(octets)
@@ -89,7 +99,7 @@ def prove_entry(entry: AuditLog) -> InclusionProof:
         merkle.verify_inclusion(leaf, index, head.size, hashes, head.root)
     except (TypeError, ValueError):
         raise IntegrityFailed(_ENTRY_ALTERED) from None
-    text = format_proof(index, hashes, newest.note, extra=octets)
+    text = format_proof(index, hashes, note, extra=octets)
     return InclusionProof(entry.pk, index, head.size, leaf, octets.decode(), text)
 
 
@@ -102,8 +112,11 @@ def find_checkpoint(*, reader: Reader, size: int | None = None) -> _SignedHead:
     row = latest_checkpoint() if size is None else AuditCheckpoint.objects.filter(size=size).first()
     if row is None:
         raise NotSequenced if size is None else NotFound
-    receipts = AuditReceipt.objects.filter(size=row.size).order_by("anchor")
-    return _SignedHead(opened(row), row, tuple(receipts), read_lag())
+    receipts = tuple(AuditReceipt.objects.filter(size=row.size).order_by("anchor"))
+    witnessed = read_witnessed(row)
+    size_of_witnessed = witnessed.checkpoint.size if witnessed and witnessed.checkpoint else None
+    note = row.note + lines_of(receipts).get(row.size, "")
+    return _SignedHead(opened(row), row, note, size_of_witnessed, receipts, read_lag())
 
 
 def prove_consistency(*, reader: Reader, first: int, second: int | None = None) -> ConsistencyProof:

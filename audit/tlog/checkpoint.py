@@ -1,7 +1,8 @@
 """Signed checkpoints of the log (C2SP signed-note, tlog-checkpoint, tlog-cosignature).
 
 A checkpoint contains the number of entries and the root over them. Ed25519 signs its text (type 0x01). ML-DSA-44
-signs a ``cosigned_message`` with a timestamp (type 0x06), in which signer and log have the same name.
+signs a ``cosigned_message`` with a timestamp (type 0x06), in which signer and log have the same name. A witness signs a
+timestamp and the text with Ed25519 (type 0x04).
 """
 
 import hashlib
@@ -23,10 +24,11 @@ type Signer = Callable[[bytes], bytes]
 _MAX_NOTE_SIZE: Final = 256 * 1024  # characters
 _MAX_SIGNATURES: Final = 32  # signed-note requires accepting at least 16
 MAX_SIZE: Final = 2**63 - 1  # entries, and seconds since 1970
-
+COSIGNATURE: Final = "cosignature/v1"  # of a witness, with Ed25519
 _TYPES: Final[Mapping[str, int]] = MappingProxyType(
-    {seed_signing.ED25519: 0x01, seed_signing.ML_DSA_44: 0x06}
+    {seed_signing.ED25519: 0x01, COSIGNATURE: 0x04, seed_signing.ML_DSA_44: 0x06}
 )
+_TIMED: Final = frozenset({COSIGNATURE, seed_signing.ML_DSA_44})  # their signatures begin with a timestamp
 _ALGORITHMS: Final = MappingProxyType({type_byte: algorithm for algorithm, type_byte in _TYPES.items()})
 _KEY_ID_SIZE: Final = 4
 _TIMESTAMP_SIZE: Final = 8
@@ -89,8 +91,11 @@ class VerifierKey:
         if not _is_key_name(self.name):
             raise ValueError("the name of a key has 1 to 255 bytes and neither spaces nor +")
         if self.algorithm not in _TYPES:
-            raise ValueError(f"checkpoints are signed with {' or '.join(_TYPES)}")
-        if len(self.public_key) != seed_signing.find_seed_algorithm(self.algorithm).public_key_size:
+            raise ValueError(f"a signature is of {', '.join(_TYPES)}")
+        if (
+            len(self.public_key)
+            != seed_signing.find_seed_algorithm(_primitive(self.algorithm)).public_key_size
+        ):
             raise ValueError(f"the public key has not the length of {self.algorithm}")
 
     @property
@@ -118,7 +123,7 @@ class VerifierKey:
         name, _, rest = vkey.partition("+")
         typed = decode_canonical_base64(rest.partition("+")[2])
         if not typed or typed[0] not in _ALGORITHMS:
-            raise ValueError("the type of a vkey is 0x01 (Ed25519) or 0x06 (ML-DSA-44)")
+            raise ValueError("the type of a vkey is 0x01 (Ed25519), 0x04 (a witness) or 0x06 (ML-DSA-44)")
         key = cls(name, _ALGORITHMS[typed[0]], typed[1:])
         if key.vkey != vkey:
             raise ValueError("the vkey's id is not that of its key")
@@ -126,12 +131,26 @@ class VerifierKey:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """A signature line: the key's name, its id (4 bytes), and the signature, for ML-DSA-44 after its timestamp."""
+class _SignatureLine:
+    """A signature line: the key's name, its id (4 bytes), and the signature, after its timestamp if it has one."""
 
     name: str
     key_id: bytes
     signature: bytes
+
+    @property
+    def text(self) -> str:
+        return f"— {self.name} {encode_base64(self.key_id + self.signature)}\n"
+
+    def verify(self, key: VerifierKey, checkpoint: Checkpoint) -> None:
+        """Raises CheckpointInvalid."""
+        stamp_size = _TIMESTAMP_SIZE if key.algorithm in _TIMED else 0
+        stamp, signature = self.signature[:stamp_size], self.signature[stamp_size:]
+        message = _message(key, checkpoint, stamp)
+        try:
+            seed_signing.verify(_primitive(key.algorithm), key.public_key, message, signature)
+        except SignatureInvalid:
+            raise CheckpointInvalid(f"the signature of {key.key_name} is wrong") from None
 
 
 def sign_note(checkpoint: Checkpoint, signers: Sequence[tuple[VerifierKey, Signer]], timestamp: int) -> str:
@@ -144,12 +163,14 @@ def sign_note(checkpoint: Checkpoint, signers: Sequence[tuple[VerifierKey, Signe
         raise ValueError("a checkpoint is signed with Ed25519 at least")
     if any(key.name != checkpoint.origin for key, _ in ordered):
         raise ValueError("the keys of a log have its origin as their name")
-    lines = []
-    for key, sign in ordered:
-        stamp = timestamp.to_bytes(_TIMESTAMP_SIZE) if key.algorithm == seed_signing.ML_DSA_44 else b""
-        signature = stamp + sign(_message(key, checkpoint, stamp))
-        lines.append(f"— {key.name} {encode_base64(key.key_id + signature)}\n")
+    lines = [sign_line(checkpoint, key, sign, timestamp) for key, sign in ordered]
     return f"{checkpoint.text}\n{''.join(lines)}"
+
+
+def sign_line(checkpoint: Checkpoint, key: VerifierKey, sign: Signer, timestamp: int) -> str:
+    """The signature line of one key: of a log, or of a witness."""
+    stamp = timestamp.to_bytes(_TIMESTAMP_SIZE) if key.algorithm in _TIMED else b""
+    return _SignatureLine(key.name, key.key_id, stamp + sign(_message(key, checkpoint, stamp))).text
 
 
 def open_note(note: str, trusted: Sequence[VerifierKey]) -> Checkpoint:
@@ -158,15 +179,15 @@ def open_note(note: str, trusted: Sequence[VerifierKey]) -> Checkpoint:
     Lines of unknown keys are ignored. A wrong signature of any trusted key invalidates the note. Raises
     CheckpointInvalid.
     """
-    text, lines = _split(note)
+    text, lines = split_note(note)
     checkpoint = Checkpoint.parse(text)
     known = {(key.name, key.key_id): key for key in trusted}
     if len(known) != len(set(trusted)):
         raise CheckpointInvalid("two trusted keys share a name and an id")
     signed = [(known[line.name, line.key_id], line) for line in lines if (line.name, line.key_id) in known]
     for key, line in signed:
-        _verify(key, line, checkpoint)
-    if not any(key.name == checkpoint.origin for key, _ in signed):
+        line.verify(key, checkpoint)
+    if not any(key.name == checkpoint.origin and key.algorithm != COSIGNATURE for key, _ in signed):
         raise CheckpointInvalid("the checkpoint is signed by no trusted key of its log")
     return checkpoint
 
@@ -201,8 +222,8 @@ def ed25519_only(note: str) -> str:
 
     Raises CheckpointInvalid for a malformed note. Does not verify signatures.
     """
-    text, [first, *_] = _split(note)
-    return f"{Checkpoint.parse(text).text}\n— {first.name} {encode_base64(first.key_id + first.signature)}\n"
+    text, [first, *_] = split_note(note)
+    return f"{Checkpoint.parse(text).text}\n{first.text}"
 
 
 def decode_decimal(text: str) -> int:
@@ -212,8 +233,11 @@ def decode_decimal(text: str) -> int:
     return int(text)
 
 
-def _split(note: str) -> tuple[str, list[_Line]]:
-    """The text, including its last newline, and at least one signature line. The text is not validated."""
+def split_note(note: str) -> tuple[str, list[_SignatureLine]]:
+    """The text, including its last newline, and at least one signature line. The text is not validated.
+
+    Raises CheckpointInvalid.
+    """
     if len(note) > _MAX_NOTE_SIZE:
         raise CheckpointInvalid(f"a note has at most {_MAX_NOTE_SIZE} characters")
     head, _, signatures = note.rpartition("\n\n")
@@ -225,7 +249,7 @@ def _split(note: str) -> tuple[str, list[_Line]]:
     return head + "\n", list(_read_lines(lines))
 
 
-def _read_lines(lines: Sequence[str]) -> Iterator[_Line]:
+def _read_lines(lines: Sequence[str]) -> Iterator[_SignatureLine]:
     for line in lines:
         dash, _, rest = line.partition(" ")
         name, _, signature = rest.partition(" ")
@@ -237,22 +261,15 @@ def _read_lines(lines: Sequence[str]) -> Iterator[_Line]:
             raise CheckpointInvalid("a signature is not canonical base64") from error
         if len(octets) <= _KEY_ID_SIZE:
             raise CheckpointInvalid("a signature begins with the id of its key")
-        yield _Line(name, octets[:_KEY_ID_SIZE], octets[_KEY_ID_SIZE:])
-
-
-def _verify(key: VerifierKey, line: _Line, checkpoint: Checkpoint) -> None:
-    stamp_size = _TIMESTAMP_SIZE if key.algorithm == seed_signing.ML_DSA_44 else 0
-    stamp, signature = line.signature[:stamp_size], line.signature[stamp_size:]
-    try:
-        seed_signing.verify(key.algorithm, key.public_key, _message(key, checkpoint, stamp), signature)
-    except SignatureInvalid:
-        raise CheckpointInvalid(f"the signature of {key.key_name} is wrong") from None
+        yield _SignatureLine(name, octets[:_KEY_ID_SIZE], octets[_KEY_ID_SIZE:])
 
 
 def _message(key: VerifierKey, checkpoint: Checkpoint, stamp: bytes) -> bytes:
     """The signed bytes: the text, or the ``cosigned_message`` of tlog-cosignature for the whole tree."""
     if key.algorithm == seed_signing.ED25519:
         return checkpoint.text.encode()
+    if key.algorithm == COSIGNATURE:
+        return f"cosignature/v1\ntime {int.from_bytes(stamp)}\n{checkpoint.text}".encode()
     name, origin = key.name.encode(), checkpoint.origin.encode()
     first, end = 0, checkpoint.size
     return b"".join(
@@ -265,6 +282,10 @@ def _message(key: VerifierKey, checkpoint: Checkpoint, stamp: bytes) -> bytes:
             checkpoint.root,
         )
     )
+
+
+def _primitive(algorithm: str) -> str:
+    return seed_signing.ED25519 if algorithm == COSIGNATURE else algorithm
 
 
 def _is_key_name(name: str) -> bool:

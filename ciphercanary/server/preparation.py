@@ -22,6 +22,7 @@ from audit.log.events import Source
 from audit.sequencing.checkpoints.signing_keys import bootstrap_checkpoint_keys
 from audit.sequencing.head import check_head
 from audit.sequencing.state_beginning import begin_state_once
+from audit.services.witness import bootstrap_witness_key
 from audit.verification.database.schema import raise_schema_alarm
 from ciphercanary.server import static_files
 from ciphercanary.server.starting import DATABASE, FOLDER, NEWER, SETTING, TRUST, UNPREPARED, CannotStart
@@ -71,6 +72,7 @@ def prepare() -> _Preparation:
             check_head()
             bootstrap_signing_keys()
             bootstrap_checkpoint_keys()
+            bootstrap_witness_key()
             begin_state_once()
             warnings += _schema_warnings()
             static_files.collect()

@@ -107,7 +107,7 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
     def http_url(self, var: str) -> str:
         """The URL of an HTTP server, or "". Raises ImproperlyConfigured."""
         url: str = self.get_value(var, default="")
-        if url and not re.fullmatch(r"https?://[^/\s]\S*", url):
+        if url and not is_http_url(url):
             raise ImproperlyConfigured(f"{var} must be a URL such as http://host:4318.")
         return url
 
@@ -136,6 +136,10 @@ class Environment(environ.FileAwareEnv):  # type: ignore[misc]  # django-environ
         if not value <= set(choices):
             raise ImproperlyConfigured(f"{var} must be a list of {', '.join(sorted(choices))}, with commas.")
         return value
+
+
+def is_http_url(url: str) -> bool:
+    return bool(re.fullmatch(r"https?://[^/\s]\S*", url))
 
 
 def unknown_variables() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The parser of request bodies: strict JSON within the limit of the view."""
+"""The parsers of request bodies: strict JSON, or bytes, within the limit of the view."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,10 +13,10 @@ from kernel.http.protocol_refusals import body_too_large
 from kernel.http.strict_json import loads
 
 
-class StrictJSONParser(BaseParser):
-    """UTF-8 JSON without duplicate keys, NaN, lone surrogates or deep nesting, within the body limit."""
+class BytesParser(BaseParser):
+    """The bytes of the body, of any media type, within the body limit."""
 
-    media_type = "application/json"
+    media_type = "*/*"
 
     def parse(
         self,
@@ -36,4 +36,15 @@ class StrictJSONParser(BaseParser):
         body = in_context(request).json_body = stream.read(limit + 1)
         if len(body) > limit:
             raise body_too_large(limit)
-        return loads(body)
+        return body
+
+
+class StrictJSONParser(BytesParser):
+    """UTF-8 JSON without duplicate keys, NaN, lone surrogates or deep nesting, within the body limit."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        return loads(super().parse(stream, media_type, parser_context))

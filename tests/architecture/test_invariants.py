@@ -39,6 +39,7 @@ from audit.models import (
     SavedFilter,
     UsageDay,
     UsageRollup,
+    WitnessKey,
 )
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.sequencing.bundles.step import sequence_step
@@ -115,6 +116,7 @@ PROVOCATIONS = {
     "audit_receipts_once": (AuditReceipt, {}, {}),
     "usage_rollups_once": (UsageRollup, {}, {}),
     "usage_days_once": (UsageDay, {}, {}),
+    "audit_witness_key_is_single": (WitnessKey, {}, {"id": 2}),
     "one_next_and_one_active_checkpoint_key": (CheckpointKey, {"state": "active"}, {}),
     "checkpoint_key_state_is_known": (CheckpointKey, {}, {"state": "tired"}),
     "audit_exports_format_is_known": (AuditExport, {}, {"format": "xml"}),
@@ -289,6 +291,7 @@ def rows(admin):
     jobs_delivery.submit(KekRewrap())
     SavedFilter.objects.create(name="refusals", owner=uuid.uuid4(), filters={"outcome": "denied"})
     LogTarget(name="siem", url="https://siem.example.org/", created_at=NOW).save_with_mac()
+    WitnessKey(public_key=bytes(32), wrapped=b"x", created_at=NOW).save_with_mac()
     raise_alarms([Alarm(kind=AlarmKind.ENTRY_ALTERED, expected="a leaf", found="another")])
     anchor_due()
     delivery = make_delivery()

@@ -13,17 +13,17 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_827,
-    "audit": 22_169,
+    "accounts": 9_828,
+    "audit": 23_073,
     "backups": 1_363,
     "canaries": 4_879,
-    "ciphercanary": 3_422,
+    "ciphercanary": 3_426,
     "console": 4_009,
     "crypto_ops": 9_122,
     "demo": 1_095,
-    "kernel": 15_026,
-    "keys": 12_291,
-    "notifications": 2_165,
+    "kernel": 15_069,
+    "keys": 12_294,
+    "notifications": 2_169,
 }
 SLACK = 100
 MAX_FILES_IN_A_FOLDER = 20

@@ -26,7 +26,7 @@ from keys.rotation.services import rotating
 from keys.states import services as states
 from keys.transport.services import import_parameters
 from notifications.services.webhooks import create_webhook
-from tests.endpoints import code_to_confirm
+from tests.endpoints import code_to_confirm, make_witness
 from tests.factories import KeyFactory
 from tests.kernel.ring import ring  # noqa: F401 - a fixture
 from tests.waiting import SOON, wait_until
@@ -42,6 +42,7 @@ def stored(admin, ring):  # noqa: F811 - the fixture
     )
     target = {"name": "siem", "url": "https://siem.example.org/", "credential": "Bearer s3cret"}
     create_log_target(principal=admin.principal, values=target, size=0)
+    make_witness()
     totp.confirm_totp(principal=admin.principal, **code_to_confirm(None, admin))
     key = KeyFactory(name="orders")
     rotating.rotate_key(principal=admin.principal, key_id=key.id, reason="a second version")

@@ -121,11 +121,12 @@ class Anchoring:
             pause = min(pause, RETRY_SECONDS)
         else:
             self._taken[anchor.name] = checkpoint.size
-            _store(anchor, checkpoint, receipt)
+            store_receipt(anchor.name, checkpoint, receipt)
         self._due[anchor.name] = time.monotonic() + pause
 
 
-def _store(anchor: _Anchor, checkpoint: AuditCheckpoint, receipt: str) -> None:
-    row = AuditReceipt(size=checkpoint.size, anchor=anchor.name, receipt=receipt, anchored_at=database_now())
+def store_receipt(anchor: str, checkpoint: AuditCheckpoint, receipt: str) -> None:
+    """Raises django.db.Error."""
+    row = AuditReceipt(size=checkpoint.size, anchor=anchor, receipt=receipt, anchored_at=database_now())
     with suppress(django.db.IntegrityError), transaction.atomic():  # another process anchored it, too
         row.save_with_mac()
