@@ -24,6 +24,7 @@ class AuditConfig(AppConfig):
         from audit.services.recording import record_changes  # noqa: PLC0415
         from audit.verification.database.schema import watch_schema  # noqa: PLC0415
         from audit.verification.database.state import watch_state  # noqa: PLC0415
+        from audit.verification.passes.steps import STEP_SECONDS, verify_next  # noqa: PLC0415
         from kernel.databases.changes import record_rest_with  # noqa: PLC0415
         from kernel.jobs import registry  # noqa: PLC0415
         from kernel.outbox import topics  # noqa: PLC0415
@@ -34,6 +35,7 @@ class AuditConfig(AppConfig):
         registry.register_periodic("forward_audit_log", FORWARD_SECONDS, forward_due, is_long=True)
         registry.register_periodic("watch_schema", WATCH_SECONDS, watch_schema)
         registry.register_periodic("watch_state", WATCH_SECONDS, watch_state, is_long=True)
+        registry.register_periodic("verify_log", STEP_SECONDS, verify_next, is_long=True)
         record_rest_with(record_changes)
         topics.register(TOPIC)
         action_labels.register(actions.LABELS)
