@@ -15,6 +15,7 @@ from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.eras import Eras
 from audit.sequencing.lag import Lag, read_lag
 from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint, read_tree
+from audit.services.verifications import Verifications, read_verifications
 from audit.tlog import merkle
 from audit.tlog.checkpoint import Checkpoint, open_note
 from audit.tlog.proof import format_proof
@@ -51,12 +52,16 @@ class InclusionProof:
 
 @dataclass(frozen=True, slots=True)
 class _SignedHead:
-    """A verified checkpoint, its row, the anchors' receipts for it, and the lag of the sequencer."""
+    """A verified checkpoint, its row, the anchors' receipts for it, and the lag of the sequencer.
+
+    ``verifications`` are only for readers of the whole log.
+    """
 
     checkpoint: Checkpoint
     row: AuditCheckpoint
     receipts: tuple[AuditReceipt, ...]
     lag: Lag
+    verifications: Verifications | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +103,13 @@ def find_checkpoint(*, reader: Reader, size: int | None = None) -> _SignedHead:
 
     Raises Denied, NotSequenced before the first one, NotFound, and IntegrityFailed if its signatures are invalid.
     """
-    reader.scope(READ_PERMISSION)
+    sees_whole = reader.scope(READ_PERMISSION) == "all"
     row = latest_checkpoint() if size is None else AuditCheckpoint.objects.filter(size=size).first()
     if row is None:
         raise NotSequenced if size is None else NotFound
     receipts = AuditReceipt.objects.filter(size=row.size).order_by("anchor")
-    return _SignedHead(opened(row), row, tuple(receipts), read_lag())
+    verifications = read_verifications() if sees_whole else None
+    return _SignedHead(opened(row), row, tuple(receipts), read_lag(), verifications)
 
 
 def prove_consistency(*, reader: Reader, first: int, second: int | None = None) -> ConsistencyProof:

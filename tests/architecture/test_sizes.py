@@ -14,14 +14,14 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_816,
-    "audit": 22_486,
+    "audit": 22_579,
     "backups": 1_363,
     "canaries": 4_879,
-    "ciphercanary": 3_421,
-    "console": 4_009,
+    "ciphercanary": 3_425,
+    "console": 4_027,
     "crypto_ops": 9_122,
     "demo": 1_096,
-    "kernel": 14_893,
+    "kernel": 14_899,
     "keys": 12_287,
     "notifications": 2_165,
 }
