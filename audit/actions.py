@@ -21,6 +21,8 @@ ALARM_LISTED: Final = LABELS.add("audit.alarm.listed", "List alarms")
 ALARM_RESOLVED: Final = LABELS.add("audit.alarm.resolved", "Resolve alarm")
 # ``verify_audit_log`` ended: ``code`` is the result, empty if the log is intact.
 LOG_VERIFIED: Final = LABELS.add("audit.log.verified", "Verify audit log")
+# A pass of the continuous verification has gone through the whole log: ``code`` is "altered" if it has findings.
+PASS_FINISHED: Final = LABELS.add("audit.pass.finished", "Finish verification pass")
 LOG_ROLLBACK_ACCEPTED: Final = LABELS.add("audit.log.rollback_accepted", "Accept older database")
 # The sums of all protected rows begin with the rows as they are: of a new database, or accepted by a person.
 STATE_BEGUN: Final = LABELS.add("audit.state.begun", "Begin sums of protected rows")

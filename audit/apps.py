@@ -25,6 +25,7 @@ class AuditConfig(AppConfig):
         from audit.verification.database.epochs import watch_epochs  # noqa: PLC0415
         from audit.verification.database.schema import watch_schema  # noqa: PLC0415
         from audit.verification.database.state import compare_soon, watch_state  # noqa: PLC0415
+        from audit.verification.passes.steps import STEP_SECONDS, verify_next  # noqa: PLC0415
         from kernel.databases.changes import record_rest_with  # noqa: PLC0415
         from kernel.jobs import registry  # noqa: PLC0415
         from kernel.outbox import topics  # noqa: PLC0415
@@ -37,6 +38,7 @@ class AuditConfig(AppConfig):
         registry.register_periodic("watch_epochs", WATCH_SECONDS, watch_epochs)
         registry.register_periodic("watch_schema", WATCH_SECONDS, watch_schema)
         registry.register_periodic("watch_state", WATCH_SECONDS, watch_state, is_long=True)
+        registry.register_periodic("verify_log", STEP_SECONDS, verify_next, is_long=True)
         record_rest_with(record_changes)
         report_older_rows_to(compare_soon)
         topics.register(TOPIC)

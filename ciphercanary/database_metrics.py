@@ -69,15 +69,19 @@ def _measure() -> None:
 
 
 def _measure_installation() -> None:
-    """The last backup, and the key-encryption keys, in one query. It scans the tables with wrapped keys."""
+    """The last backup, the last full pass, and the key-encryption keys, in one query. It scans the tables with wrapped keys."""
     columns = {
         "backed_up_at": last_done_at(actions.BACKUP_CREATED),
+        "passed_at": last_done_at(actions.PASS_FINISHED),
         **kek_columns(),
         "has_copies": has_good_copies(),
     }
     found: dict[str, Any] = dict(Instance.objects.values(**columns).get())
-    backed_up_at, rotated_at = found["backed_up_at"], found["rotated_at"]
+    backed_up_at, passed_at, rotated_at = (
+        found[name] for name in ("backed_up_at", "passed_at", "rotated_at")
+    )
     metrics.backup_last_success_timestamp_seconds.set(backed_up_at.timestamp() if backed_up_at else 0.0)
+    metrics.audit_last_pass_timestamp_seconds.set(passed_at.timestamp() if passed_at else 0.0)
     age = process_now() - rotated_at if rotated_at else None
     metrics.kek_age_seconds.set(age.total_seconds() if age is not None else math.nan)
     metrics.keys_to_rewrap.set(found["keys_to_rewrap"])

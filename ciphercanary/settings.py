@@ -50,6 +50,8 @@ CC_THROTTLE_PRINCIPAL = env.str("CC_THROTTLE_PRINCIPAL", "6000/minute")
 CC_AUDIT_LAG_LIMIT = env.number("CC_AUDIT_LAG_LIMIT", 60)  # seconds
 CC_AUDIT_ADDRESSES = env.choice("CC_AUDIT_ADDRESSES", "full", {"full", "network", "none"})
 CC_AUDIT_USER_AGENTS = env.choice("CC_AUDIT_USER_AGENTS", "full", {"full", "none"})
+CC_LOG_VERIFICATION_HOURS = env.number("CC_LOG_VERIFICATION_HOURS", 24, at_least=0, at_most=8760)  # 0: off
+CC_LOG_TARGET_FOLDER = env.str("CC_LOG_TARGET_FOLDER", "")  # "": no target is a file
 CC_METRICS_PORT = env.number("CC_METRICS_PORT", 0, at_least=0, at_most=65535)  # 0: none
 CC_METRICS_NETWORKS = env.list("CC_METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
 
@@ -57,9 +59,6 @@ CC_METRICS_NETWORKS = env.list("CC_METRICS_NETWORKS", default=["127.0.0.0/8", ":
 CC_AUDIT_ARCHIVE = env.str("CC_AUDIT_ARCHIVE", "")
 CC_AUDIT_ARCHIVE_ENDPOINT = env.http_url("CC_AUDIT_ARCHIVE_ENDPOINT")
 CC_AUDIT_ARCHIVE_DAYS = env.number("CC_AUDIT_ARCHIVE_DAYS", 0, at_least=0, at_most=36500)
-
-# --- log targets: receivers of the entries of the audit log
-CC_LOG_TARGET_FOLDER = env.str("CC_LOG_TARGET_FOLDER", "")  # "": no target is a file
 
 # --- anchors and witnesses: destinations of audit log checkpoints, where an auditor reads them
 CC_ANCHOR_FILE = env.str("CC_ANCHOR_FILE", "")

@@ -45,6 +45,7 @@ _SETUP: Final = (
     account_actions.SESSION_CLOSED,
     audit_actions.CHECKPOINT_KEY_PUBLISHED,
     audit_actions.WRITER_HEARTBEAT,
+    audit_actions.PASS_FINISHED,
     audit_actions.STATE_BEGUN,
     audit_actions.ROWS_CHANGED,
 )

@@ -535,7 +535,7 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "audit-logs": {"GET": Endpoint("audit.read", statements=LIST + 1)},  # the newest segment
     "audit-log": {"GET": Endpoint("audit.read", about="log", statements=CALLER + 1)},
     "audit-proof": {"GET": Endpoint("audit.read", about="log", state=SEQUENCED, statements=CALLER + 5)},
-    "audit-checkpoint": {"GET": Endpoint("audit.read", state=SEQUENCED, statements=CALLER + 5)},
+    "audit-checkpoint": {"GET": Endpoint("audit.read", state=SEQUENCED, statements=CALLER + 7)},
     "audit-consistency": {
         "GET": Endpoint("audit.read", state=SEQUENCED, query={"from": "1"}, statements=CALLER + 3)
     },

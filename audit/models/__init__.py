@@ -6,6 +6,7 @@ from audit.models.checkpoint_keys import CheckpointKey
 from audit.models.exports import EXPORT_PERMISSION, AuditExport
 from audit.models.log_targets import MANAGE_TARGETS, READ_TARGETS, LogTarget
 from audit.models.logs import READ_PERMISSION, AuditLog, AuditTrail, Integrity, Reader
+from audit.models.passes import AuditPass
 from audit.models.saved_filters import SavedFilter
 from audit.models.segments import AuditRemoval, AuditSegment
 from audit.models.tree import AuditCheckpoint, AuditLeaf, AuditReceipt, AuditTile, AuditTree
@@ -24,6 +25,7 @@ __all__ = [
     "AuditExport",
     "AuditLeaf",
     "AuditLog",
+    "AuditPass",
     "AuditReceipt",
     "AuditRemoval",
     "AuditSegment",

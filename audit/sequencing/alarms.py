@@ -25,7 +25,7 @@ class AlarmKind(StrEnum):
     SEQUENCE_GAP = "sequence_gap"  # numbers of a writer are missing
     MAC_MISMATCH = "mac_mismatch"  # the row is not as the application wrote it
     BUNDLE_REJECTED = "bundle_rejected"  # a waiting bundle is not as the application wrote it
-    ENTRY_MISSING = "entry_missing"  # the row was deleted before it was sequenced
+    ENTRY_MISSING = "entry_missing"  # the row was deleted
     ENTRY_ALTERED = "entry_altered"  # a row that was about to be shown does not match its leaf or MAC
     INTEGRITY_FAILED = (
         "integrity_failed"  # the tree or a key was altered, so sequencing or signing has stopped
@@ -38,7 +38,7 @@ class AlarmKind(StrEnum):
     STATE_ALTERED = "state_altered"  # a table has other protected rows than the application wrote
     HEADS_ALTERED = "heads_altered"  # heads of rows or security epochs are others than those of the rows
     STATE_UNKNOWN = "state_unknown"  # the sums of the protected rows were altered or removed
-    VERIFICATION_FAILED = "verification_failed"  # a verification of the whole log has findings
+    VERIFICATION_FAILED = "verification_failed"  # a verification has findings, or its position was altered
     LOG_TARGET_STOPPED = "log_target_stopped"  # the log is not the one that a log target has got
     JOURNAL_ALTERED = "journal_altered"  # a page, a sealed document or the position was altered or removed
     MORE = "more_alarms"  # further alarms, summarized
@@ -50,7 +50,7 @@ LABELS: Mapping[str, str] = {
     AlarmKind.SEQUENCE_GAP: "Missing entries",
     AlarmKind.MAC_MISMATCH: "Entry not written by the application",
     AlarmKind.BUNDLE_REJECTED: "Waiting entries altered",
-    AlarmKind.ENTRY_MISSING: "Entry deleted before it was sequenced",
+    AlarmKind.ENTRY_MISSING: "Entry deleted",
     AlarmKind.ENTRY_ALTERED: "Entry altered",
     AlarmKind.INTEGRITY_FAILED: "Tree or checkpoint key altered",
     AlarmKind.CHECKPOINT_INCONSISTENT: "Tree contradicts a checkpoint",
@@ -59,7 +59,7 @@ LABELS: Mapping[str, str] = {
     AlarmKind.STATE_ALTERED: "Protected rows altered",
     AlarmKind.HEADS_ALTERED: "Heads or epochs altered",
     AlarmKind.STATE_UNKNOWN: "Sums of protected rows altered",
-    AlarmKind.VERIFICATION_FAILED: "Full verification failed",
+    AlarmKind.VERIFICATION_FAILED: "Verification failed",
     AlarmKind.LOG_TARGET_STOPPED: "Log target stopped",
     AlarmKind.JOURNAL_ALTERED: "Sealed journal altered",
     AlarmKind.MORE: "Further alarms",

@@ -7,6 +7,7 @@ from django.db.models import (
     Exists,
     ExpressionWrapper,
     F,
+    FloatField,  # noqa: TID251 - of an expression, which no row has
     IntegerField,
     QuerySet,
     Subquery,
@@ -14,11 +15,11 @@ from django.db.models import (
     Value,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Cast, Coalesce, NullIf
 
 from audit.log.events import Outcome
 from audit.log.raw_rows import SpelledTimestamp, SpelledTimestampField
-from audit.models import AuditAlarm, AuditBundle, AuditCheckpoint, AuditLog, AuditSegment
+from audit.models import AuditAlarm, AuditBundle, AuditCheckpoint, AuditLog, AuditPass, AuditSegment
 from audit.sequencing.alarms import MOST_OPEN
 from audit.sequencing.eras import id_at
 
@@ -101,6 +102,13 @@ def pending_count() -> Coalesce:
 def signed_size() -> Coalesce:
     """How many entries the newest checkpoint covers."""
     return Coalesce(Subquery(_newest_checkpoint().values("size")[:1]), Value(0))
+
+
+def pass_progress() -> Subquery:
+    """How far the current pass of the continuous verification is, from 0.0 to 1.0. Its row is not verified, so use it for a hint only."""
+    done, size, trail_size = (Cast(name, FloatField()) for name in ("position", "size", "trail_size"))
+    progress = AuditPass.objects.values(progress=done / NullIf(size + trail_size, Value(0.0)))
+    return Subquery(progress[:1], output_field=FloatField())
 
 
 def signed_at() -> Subquery:

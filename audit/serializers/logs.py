@@ -11,6 +11,7 @@ from audit.log.operations import OPERATION
 from audit.models import AuditLog, AuditReceipt, AuditTrail, Integrity
 from audit.tlog.checkpoint import MAX_SIZE
 from audit.tlog.merkle import HASH_SIZE
+from audit.verification.findings import Result
 from kernel.http.addresses import canonical_address
 from kernel.rest.fields import Base64Field, ChoiceField, StrictSerializer, TimestampField
 
@@ -219,9 +220,29 @@ class ReceiptSerializer(serializers.ModelSerializer[AuditReceipt]):
         read_only_fields = fields
 
 
+class _VerificationSerializer(serializers.Serializer[Any]):
+    """``ended_at`` is null if its record has no readable time. ``result`` is null if its record was altered."""
+
+    ended_at = TimestampField(allow_null=True)
+    result = ChoiceField(choices=[word.value for word in Result], allow_null=True)
+    entries = serializers.IntegerField(allow_null=True)
+    findings = serializers.IntegerField(allow_null=True)
+
+
+class _VerificationsSerializer(serializers.Serializer[Any]):
+    """The last run of ``verify_audit_log``, and the last full pass of the continuous verification."""
+
+    full = _VerificationSerializer(allow_null=True)
+    last_pass = _VerificationSerializer(allow_null=True)
+    percent = serializers.IntegerField(
+        allow_null=True,
+        help_text="How far the current pass is; 100 until the next one begins, null before the first.",
+    )
+
+
 class CheckpointSerializer(serializers.Serializer[Any]):
     """``note`` is the signed C2SP checkpoint, with the cosignatures of witnesses. ``pending`` entries are not yet sequenced. The
-    oldest of them is ``lag_seconds`` old, rounded down.
+    oldest of them is ``lag_seconds`` old, rounded down. ``verifications`` is null for readers of their own entries.
     """
 
     origin = serializers.CharField(source="checkpoint.origin")
@@ -237,3 +258,4 @@ class CheckpointSerializer(serializers.Serializer[Any]):
     receipts = ReceiptSerializer(many=True)
     pending = serializers.IntegerField(source="lag.pending")
     lag_seconds = serializers.IntegerField(source="lag.seconds")
+    verifications = _VerificationsSerializer(allow_null=True)

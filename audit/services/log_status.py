@@ -20,7 +20,7 @@ from audit.sequencing import timestamps
 from audit.sequencing.lag import Delay
 from audit.sequencing.tree import latest_checkpoint
 from audit.services.proofs import opened
-from audit.services.verifications import Verification, last_verification
+from audit.services.verifications import Verification, Verifications, last_verifications
 from audit.services.witnessed import Witnessed, read_witnessed
 from kernel.clock import process_now
 from kernel.trust.models import Instance
@@ -55,16 +55,15 @@ class Warnings:
 class LogStatus:
     """``size`` entries are signed since ``signed_at``. ``pending`` ones are not in the tree.
 
-    ``verification`` is the last one of the whole log, or None. It and alarms are only for readers of the whole log
-    (``sees_whole``). ``archived_until`` is the time of the newest entry in the archive. ``witnessed`` is None without
-    witnesses.
+    ``verifications`` and alarms are only for readers of the whole log (``sees_whole``). ``archived_until`` is the time of the
+    newest entry in the archive. ``witnessed`` is None without witnesses.
     """
 
     state: _State
     pending: int
     warnings: Warnings
     sees_whole: bool
-    verification: Verification | None
+    verifications: Verifications | None
     archived_until: datetime | None
     size: int = 0
     signed_at: datetime | None = None
@@ -118,18 +117,19 @@ def read_log_status(*, reader: Reader) -> LogStatus:
         Instance.objects.values(
             pending=timestamps.pending_count(),
             archived_until=timestamps.archived_until(),
+            progress=timestamps.pass_progress(),
             **warning_columns(reader),
         ).get()
     )
     warnings, newest = warnings_of(row, process_now()), latest_checkpoint()
     sees_whole = may_see_alarms(reader)
-    verification = last_verification() if sees_whole else None
+    verifications = last_verifications(row["progress"]) if sees_whole else None
     return LogStatus(
-        _state(newest, warnings, verification),
+        _state(newest, warnings, verifications.full if verifications else None),
         row["pending"],
         warnings,
         sees_whole,
-        verification,
+        verifications,
         row["archived_until"],
         size=newest.size if newest else 0,
         signed_at=newest.signed_at if newest else None,

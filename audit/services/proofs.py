@@ -15,6 +15,7 @@ from audit.sequencing.checkpoints.signing_keys import trusted_keys
 from audit.sequencing.eras import Eras
 from audit.sequencing.lag import Lag, read_lag
 from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint, read_tree
+from audit.services.verifications import Verifications, read_verifications
 from audit.services.witnessed import cosigned_note, lines_of, read_witnessed
 from audit.tlog import merkle
 from audit.tlog.checkpoint import Checkpoint, open_note
@@ -55,6 +56,7 @@ class _SignedHead:
     """A verified checkpoint, its row, the anchors' receipts for it, and the lag of the sequencer.
 
     ``note`` has the cosignatures of witnesses. ``witnessed_size`` is that of the newest witnessed checkpoint.
+    ``verifications`` are only for readers of the whole log.
     """
 
     checkpoint: Checkpoint
@@ -63,6 +65,7 @@ class _SignedHead:
     witnessed_size: int | None
     receipts: tuple[AuditReceipt, ...]
     lag: Lag
+    verifications: Verifications | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def find_checkpoint(*, reader: Reader, size: int | None = None) -> _SignedHead:
 
     Raises Denied, NotSequenced before the first one, NotFound, and IntegrityFailed if its signatures are invalid.
     """
-    reader.scope(READ_PERMISSION)
+    sees_whole = reader.scope(READ_PERMISSION) == "all"
     row = latest_checkpoint() if size is None else AuditCheckpoint.objects.filter(size=size).first()
     if row is None:
         raise NotSequenced if size is None else NotFound
@@ -116,7 +119,8 @@ def find_checkpoint(*, reader: Reader, size: int | None = None) -> _SignedHead:
     witnessed = read_witnessed(row)
     size_of_witnessed = witnessed.checkpoint.size if witnessed and witnessed.checkpoint else None
     note = row.note + lines_of(receipts).get(row.size, "")
-    return _SignedHead(opened(row), row, note, size_of_witnessed, receipts, read_lag())
+    verifications = read_verifications() if sees_whole else None
+    return _SignedHead(opened(row), row, note, size_of_witnessed, receipts, read_lag(), verifications)
 
 
 def prove_consistency(*, reader: Reader, first: int, second: int | None = None) -> ConsistencyProof:

@@ -172,6 +172,8 @@ def _is_still_there(alarm: AuditAlarm) -> bool:
         case AlarmKind.ENTRY_ALTERED:
             present = showing.present_alarms(alarm.log_id, alarm.found)
             return any(each.evidence == alarm.evidence for each in present)
+        case AlarmKind.ENTRY_MISSING:
+            return alarm.log_id is None or not AuditLog.objects.with_entry(alarm.log_id).exists()  # noqa: CC2 - the entry of an alarm, to find it again
         case AlarmKind.SCHEMA_ALTERED:
             return has_schema_alarm(alarm.evidence)
         case AlarmKind.INTEGRITY_FAILED | AlarmKind.CHECKPOINT_INCONSISTENT:

@@ -5,7 +5,7 @@ Like ``proofs``, not imported by ``audit.services``, because it depends on the c
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -116,7 +116,7 @@ def present_alarms(log_id: int | None, found: str) -> list[Alarm]:
     """The alarms that showing the entry, or the changed row that ``found`` names, would raise now."""
     if named := _CHANGED_ROW.match(found):
         changes = integrity.find_changes(AuditTrail.objects.filter(id=int(named[1])))  # noqa: CC2 - the changed rows of an alarm, to compare them again
-        return _alarms_of_changes([change for change in changes if change.integrity == Integrity.ALTERED])
+        return alarms_of_changes(changes)
     entries = integrity.find_entries(AuditLog.objects.filter(id__in=[log_id]))  # noqa: CC2 - the entry of an alarm, to compare it again
     # An alarm is about the whole row.
     altered = [entry for entry in entries if entry.faults]
@@ -138,7 +138,7 @@ def _changes_of(entry: FoundEntry, rows: QuerySet[AuditTrail]) -> tuple[Sequence
 def _alarms_about(entry: FoundEntry, changes: Sequence[FoundChange], missing: Sequence[str]) -> list[Alarm]:
     if entry.faults:
         return [alarm_of(entry)]  # an altered entry proves nothing about its changed rows
-    alarms = _alarms_of_changes([change for change in changes if change.integrity == Integrity.ALTERED])
+    alarms = alarms_of_changes(changes)
     return [*alarms, _alarm_of_missing(entry, missing)] if missing else alarms
 
 
@@ -148,10 +148,27 @@ def _missing(entry: FoundEntry, changes: Sequence[FoundChange]) -> list[str]:
     return sorted(digests)[: max(0, len(entry.inspection.digests) - len(changes))]
 
 
+def alarms_of_rows(rows: QuerySet[AuditLog]) -> Iterator[tuple[list[FoundEntry], list[Alarm]]]:
+    """The entries of each row, and the alarms that showing them would raise, except those of changed rows that exist."""
+    found = list(integrity.find_rows(rows))
+    naming = [
+        entry for entries in found for entry in entries if entry.inspection.digests and not entry.faults
+    ]
+    event_ids = [str(entry.columns["event_id"]) for entry in naming]
+    named = AuditTrail.objects.filter(event_id__in=event_ids).order_by("id")  # noqa: CC2 - the changed rows of these entries, to compare them
+    changes: dict[object, list[FoundChange]] = {}
+    for change in integrity.find_changes(named, naming) if naming else ():
+        changes.setdefault(change.columns["event_id"], []).append(change)
+    for entries in found:
+        about = next((entry for entry in entries if entry.faults), entries[0])
+        missing = [] if about.faults else _missing(about, changes.get(about.columns["event_id"], []))
+        yield entries, _alarms_about(about, [], missing)
+
+
 def _report_altered(entries: Iterable[FoundEntry] = (), changes: Iterable[FoundChange] = ()) -> None:
     """Raise an alarm for each altered row. Call it outside a snapshot, because it writes."""
     alarms = [alarm_of(entry) for entry in entries if entry.faults]
-    alarms += _alarms_of_changes([change for change in changes if change.integrity == Integrity.ALTERED])
+    alarms += alarms_of_changes(changes)
     if alarms:
         raise_alarms(alarms)
 
@@ -172,9 +189,10 @@ def _text_of(leaf: object) -> str:
     return leaf.hex() if isinstance(leaf, bytes) else repr(leaf)
 
 
-def _alarms_of_changes(changes: Sequence[FoundChange]) -> list[Alarm]:
-    """Each alarm refers to the entry of its event, if there is one."""
-    entries = integrity.entries_of(change.values for change in changes)
+def alarms_of_changes(changes: Iterable[FoundChange]) -> list[Alarm]:
+    """The alarms about the altered ones. Each refers to the entry of its event, if there is one."""
+    altered = [change for change in changes if change.integrity == Integrity.ALTERED]
+    entries = integrity.entries_of(change.values for change in altered)
     # The key includes the time, so a row always raises the same alarm, regardless of the rows shown beside it.
     log_ids = {(entry.columns["event_id"], entry.columns["timestamp"]): entry.values[0] for entry in entries}
     return [
@@ -184,7 +202,7 @@ def _alarms_of_changes(changes: Sequence[FoundChange]) -> list[Alarm]:
             expected="a changed row that its entry names",
             found=f"changed row {change.values[0]}, {change.evidence}",
         )
-        for change in changes
+        for change in altered
     ]
 
 

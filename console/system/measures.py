@@ -25,6 +25,7 @@ class Measures:
     jobs_waiting: int
     jobs_running: int
     oldest_job: datetime | None
+    pass_progress: float | None  # of the continuous verification
 
 
 def read_measures(principal: Principal, now: datetime) -> Measures:
@@ -32,6 +33,7 @@ def read_measures(principal: Principal, now: datetime) -> Measures:
         pending=timestamps.pending_count(),
         signed_size=timestamps.signed_size(),
         signed_at=timestamps.signed_at(),
+        pass_progress=timestamps.pass_progress(),
         **warning_columns(principal),
         **_of_jobs(now),
     ).get()
@@ -44,6 +46,7 @@ def read_measures(principal: Principal, now: datetime) -> Measures:
         jobs_waiting=row["jobs_waiting"],
         jobs_running=row["jobs_running"],
         oldest_job=row["oldest_job"],
+        pass_progress=row["pass_progress"],
     )
 
 

@@ -23,7 +23,7 @@ import kernel
 from accounts.principals import Principal
 from audit import actions
 from audit.services.reading import last_done
-from audit.services.verifications import Verification, last_verification
+from audit.services.verifications import Verification, Verifications, last_verifications
 from console.checks import BAD, OFF, OK, WARNING, Check, check_disk
 from console.health import HEALTHY, LAGGING, NOT_CONFIGURED, read_health, sequencer_word
 from console.key_encryption.keks import Keks, check_kek_copy, check_keks, read_keks
@@ -65,7 +65,7 @@ def read_system(principal: Principal, request: HttpRequest) -> _System:
         check_kek_copy(keks),
         _check_redis(),
         _check_sequencer(measures),
-        _check_alarms(measures),
+        _check_alarms(measures, now),
         _check_jobs(measures, now),
         _check_backup(),
         check_disk(),
@@ -137,10 +137,10 @@ def _check_sequencer(measures: Measures) -> Check:
     return Check("Sequencer", state, measured, remedy, f"{installation.MANAGE} run_sequencer")
 
 
-def _check_alarms(measures: Measures) -> Check:
+def _check_alarms(measures: Measures, now: datetime) -> Check:
     command = f"{installation.MANAGE} verify_audit_log"
-    alarms, last = measures.log.alarms, last_verification()
-    verified = _verified_text(last)
+    alarms, verifications = measures.log.alarms, last_verifications(measures.pass_progress)
+    last, verified = verifications.full, _verified_text(verifications)
     if alarms:
         measured = f"{alarms} open alarm{'' if alarms == 1 else 's'}, latest "
         measured += f"{measures.log.alarmed_at:%Y-%m-%d %H:%MZ}; {verified}"
@@ -148,16 +148,31 @@ def _check_alarms(measures: Measures) -> Check:
         return Check("Audit log", BAD, measured, remedy, command)
     if last is not None and last.problem:
         return Check("Audit log", WARNING, f"no open alarms; {verified}", last.problem, command)
-    remedy = "The server checks entries when it sequences and shows them. To check all entries:"
+    if verifications.is_late(now):
+        remedy = "The next full pass should have ended. Check that a job worker runs, and its log. If it runs, CC_LOG_VERIFICATION_HOURS is too short for this log."
+        return Check("Audit log", WARNING, f"no open alarms; {verified}", remedy)
+    remedy = "The server checks entries when it sequences and shows them, and all of them in passes. To check everything now:"
     return Check("Audit log", OK, f"no open alarms; {verified}", remedy, command)
 
 
-def _verified_text(last: Verification | None) -> str:
-    """The end of the last full verification, as part of a sentence."""
+def _verified_text(verifications: Verifications) -> str:
+    """The end of the last full verification and of the last full pass, as part of a sentence."""
+    parts = [
+        _ended_text("full verification", verifications.full),
+        _ended_text("full pass", verifications.last_pass),
+    ]
+    if not verifications.is_continuous:
+        parts.append("continuous verification off")
+    if verifications.is_under_way:
+        parts.append(f"current pass at {verifications.percent}%")
+    return "; ".join(parts)
+
+
+def _ended_text(name: str, last: Verification | None) -> str:
     if last is None:
-        return "no full verification yet"
+        return f"no {name} yet"
     ended = f"{last.ended_at:%Y-%m-%d %H:%MZ}" if last.ended_at else "time unreadable"
-    return f"last full verification {ended}: {last.outcome}"
+    return f"last {name} {ended}: {last.outcome}"
 
 
 def _check_jobs(measures: Measures, now: datetime) -> Check:

@@ -114,6 +114,11 @@ backup_last_success_timestamp_seconds = Gauge(
     "Time of the last backup; 0 before the first.",
     multiprocess_mode="mostrecent",
 )
+audit_last_pass_timestamp_seconds = Gauge(
+    "audit_last_pass_timestamp_seconds",
+    "Time of the last full pass of the continuous verification without findings; 0 before the first.",
+    multiprocess_mode="mostrecent",
+)
 loop_last_turn_timestamp_seconds = Gauge(
     "loop_last_turn_timestamp_seconds",
     "When a loop of the sequencer or a worker last turned.",
@@ -145,6 +150,7 @@ DATABASE_GAUGES = (
     audit_tree_size,
     audit_checkpoint_size,
     audit_alarms_open,
+    audit_last_pass_timestamp_seconds,
     kek_age_seconds,
     keys_to_rewrap,
     notifications_pending,

@@ -30,6 +30,7 @@ from audit.models import (
     AuditExport,
     AuditLeaf,
     AuditLog,
+    AuditPass,
     AuditReceipt,
     AuditTile,
     AuditTrail,
@@ -114,6 +115,7 @@ PROVOCATIONS = {
     "audit_tiles_position": (AuditTile, {}, {}),
     "audit_tree_is_single": (AuditTree, {}, {"id": 2}),
     "audit_receipts_once": (AuditReceipt, {}, {}),
+    "audit_passes_is_single": (AuditPass, {}, {"id": 2}),
     "usage_rollups_once": (UsageRollup, {}, {}),
     "usage_days_once": (UsageDay, {}, {}),
     "audit_witness_key_is_single": (WitnessKey, {}, {"id": 2}),
@@ -304,6 +306,7 @@ def rows(admin):
     AuditLeaf.objects.create(idx=0, log_id=1, leaf_hash=b"x" * 32)  # as in a log with a first era
     checkpoint = sign_checkpoint()
     AuditReceipt.objects.create(size=checkpoint.size, anchor="file", anchored_at=NOW)
+    AuditPass.objects.create(started_at=NOW, size=1, trail_size=0)
 
 
 def copy_of(model, which, changes):

@@ -10,13 +10,20 @@ from audit.sequencing.bundles.step import sequence_step
 from audit.sequencing.running import checkpoint_now
 from audit.services.resolving import resolve_alarm
 from audit.verification.findings import Result
+from audit.verification.passes.steps import read_pass, verify_next
+from ciphercanary import database_metrics
 from kernel import runtime
+from kernel.clock import database_now
+from kernel.observability import metrics
+from tests.audit.pages import text_of
 from tests.audit.sequencing.log import altered
+from tests.audit.verification.passes import run_pass
 from tests.browsing import signed_in
 from tests.conftest import append_only_triggers_off
 from tests.console.conftest import alerts_on_home
 from tests.endpoints import make_alarm
 from tests.log_entries import log_rows, record_alone
+from tests.tampering.writing import Log
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SYSTEM = Actor.system("test", Source.COMMAND)
@@ -44,6 +51,16 @@ def responses(auditor):
 
 def everywhere(word):
     return dict.fromkeys(("home", "audit", "system", "health"), word)
+
+
+def audit_check(browser):
+    checks = browser.get("/system/").context["system"].checks
+    return next(each for each in checks if each.name == "Audit log")
+
+
+def metric():
+    database_metrics._measure_installation()  # without the deadline of a scrape
+    return metrics.audit_last_pass_timestamp_seconds._value.get()
 
 
 def aged(entries, by):
@@ -105,7 +122,7 @@ def test_a_last_full_verification_that_did_not_pass_needs_attention(result, audi
     browser, word = signed_in(auditor), "The last full verification"
     assert any(word in item.text for item in alerts_on_home(browser))
     assert browser.get("/audit/").context["log_status"].state == "unverified"
-    [check] = [each for each in browser.get("/system/").context["system"].checks if each.name == "Audit log"]
+    check = audit_check(browser)
     assert (check.state, word in check.remedy) == ("warning", True)
     assert browser.get("/system/").context["system"].unhealthy_count
     page = signed_in(developer).get("/audit/")  # hidden from developers, whose badge is never green
@@ -113,3 +130,68 @@ def test_a_last_full_verification_that_did_not_pass_needs_attention(result, audi
         "good",
         False,
     )
+
+
+def test_an_alteration_that_a_pass_finds_is_shown_everywhere(responses):
+    run_pass()
+    assert responses() == everywhere(True)
+    altered("UPDATE audit_logs SET client_ip = 'x' WHERE id = 1")
+    run_pass()
+    runtime.fresh()
+    assert responses() == everywhere(False)
+
+
+def test_the_pages_the_api_and_the_metric_show_the_last_pass_and_the_current_one(
+    auditor, developer, settings
+):
+    Log(seed=3).operate(300)
+    checkpoint_now()
+    browser = signed_in(auditor)
+
+    def shown():
+        runtime.fresh()
+        verifications = auditor.api.get("/api/v1/audit/checkpoint").json["verifications"]
+        return (
+            text_of(browser.get("/audit/")),
+            audit_check(browser).measured,
+            verifications,
+            metric(),
+        )
+
+    page, check, api, ended = shown()
+    assert "The continuous verification has not finished a pass yet." in page
+    assert check.endswith("no full pass yet")
+    assert (api["last_pass"], api["percent"], ended) == (None, None, 0)
+
+    verify_next()
+    page, check, api, _ = shown()
+    percent = 256 * 100 // read_pass().end
+    assert f"The current pass is at {percent}%." in page
+    assert check.endswith(f"current pass at {percent}%")
+    assert api["percent"] == percent
+
+    run_pass()
+    checkpoint_now()
+    size = read_pass().size
+    page, check, api, ended = shown()
+    assert f"Last full pass of the continuous verification: {database_now():%Y-%m-%d}" in page
+    assert f", {size} entries" in page
+    assert check.endswith(": passed")
+    assert {**api["last_pass"], "ended_at": ""} == {
+        "ended_at": "",
+        "result": "ok",
+        "entries": size,
+        "findings": 0,
+    }
+    assert (api["percent"], ended > 0) == (100, True)
+
+    aged(log_rows().filter(action=actions.PASS_FINISHED), timedelta(hours=48))
+    assert "ended" not in audit_check(browser).remedy
+    aged(log_rows().filter(action=actions.PASS_FINISHED), timedelta(hours=2))
+    assert (audit_check(browser).state, "ended" in audit_check(browser).remedy) == ("warning", True)
+
+    settings.CC_LOG_VERIFICATION_HOURS = 0
+    page, check, *_ = shown()
+    assert "The continuous verification is off." in page
+    assert check.endswith("continuous verification off")
+    assert developer.api.get("/api/v1/audit/checkpoint").json["verifications"] is None

@@ -58,7 +58,7 @@ def severity_of(action: str, outcome: str) -> Severity:
     """
     if action == actions.LOG_ALARMED:
         return Severity.CRITICAL
-    if action == actions.LOG_VERIFIED and outcome == Outcome.ERROR:
+    if action in {actions.LOG_VERIFIED, actions.PASS_FINISHED} and outcome == Outcome.ERROR:
         return Severity.HIGH
     of_success = Severity.LOW if action_labels.is_guarded(action) else Severity.INFORMATIONAL
     success = _OF_SUCCESS.get(action, of_success)

@@ -15,7 +15,8 @@ from audit.verification.findings import FindingKind
 from audit.verification.fsck import verify_log
 from tests.audit.archive.archived import ENTRIES, archive
 from tests.audit.ccverify import run
-from tests.tampering.altering import execute, without_triggers
+from tests.audit.verification.passes import alarms, run_pass
+from tests.tampering.altering import execute, query, without_triggers
 from tests.tampering.writing import sequence, sign
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -31,6 +32,16 @@ def archived(log):
 
 def kinds(**options):
     return set(verify_log(**options).counts)
+
+
+def test_a_pass_needs_no_rows_of_archived_entries_and_finds_missing_ones_that_stayed(archived):
+    run_pass()
+    assert alarms() == []
+    with without_triggers():
+        [(kept,)] = query(f"SELECT max(id) FROM audit_logs WHERE id <= {ENTRIES}")  # noqa: S608 - constants
+        assert execute("DELETE FROM audit_logs WHERE id = %s", [kept])
+    run_pass()
+    assert alarms() == [("entry_missing", kept)]
 
 
 @pytest.mark.parametrize("condition", ["substr(action, 1, 7) <> 'crypto.'", "outcome = 'denied'"])

@@ -23,6 +23,7 @@ from kernel.clock import database_now
 from tests.audit.archive.archived import Everyone, archive
 from tests.audit.exports.test_export import files_of
 from tests.audit.sequencing.log import recreate_checkpoint_keys
+from tests.audit.verification.passes import alarms, run_pass
 from tests.log_entries import insert_events
 from tests.tampering.writing import SYSTEM, rotate_keys, sequence, sign
 
@@ -110,12 +111,16 @@ def test_exports_have_the_removed_tiles(thinned, tmp_path):
 @pytest.mark.parametrize("has_removed_tile", [True, False])
 def test_an_altered_hash_above_a_removed_tile_is_found(thinned, has_removed_tile):
     archive()
+    run_pass()
+    assert alarms() == []
     number = next(each for each in range(TILES) if (each not in stored_tiles()) == has_removed_tile)
     tile = AuditTile.objects.get(level=1, number=0)
     tile.hashes = bytes(tile.hashes[: number * 32]) + bytes(32) + bytes(tile.hashes[(number + 1) * 32 :])
     tile.save()
 
     assert {FindingKind.CHECKPOINT if has_removed_tile else FindingKind.TILE} <= set(verify_log().counts)
+    run_pass()
+    assert {kind for kind, _ in alarms()} == {"checkpoint_inconsistent"}
 
 
 def test_a_missing_tile_with_an_entry_that_stays_is_found(thinned):

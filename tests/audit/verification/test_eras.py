@@ -28,6 +28,7 @@ from audit.verification.fsck import verify_log
 from kernel.clock import database_now
 from tests.audit.ccverify import run
 from tests.audit.sequencing.log import recreate_checkpoint_keys, write, write_many
+from tests.audit.verification.passes import alarms, insert_copy, run_pass
 from tests.tampering.altering import Copy, execute, without_triggers
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -182,3 +183,28 @@ def test_an_alteration_in_either_era_is_found(old_log):
         copy.drop()
     assert missed == []
     assert not verify_log().is_altered
+
+
+def test_a_pass_verifies_both_eras(old_log):
+    write_many(5)
+    checkpoint_now()
+    run_pass()
+    assert alarms() == []
+    newest = AuditLog.objects.latest("id").id
+    insert_copy(AuditLog.objects.get(id=1), id=0, wseq=9000)
+    with without_triggers():
+        execute("DELETE FROM audit_leaves WHERE idx = 20")
+        execute(
+            "UPDATE audit_leaves SET leaf_hash = (SELECT leaf_hash FROM audit_leaves WHERE idx = 30) WHERE idx = 40"
+        )
+        execute("DELETE FROM audit_logs WHERE id = 61")
+        execute("UPDATE audit_logs SET actor_name = 'x' WHERE id = %s", [newest])
+    run_pass()
+    assert set(alarms()) == {
+        ("entry_altered", 0),
+        ("entry_altered", 21),
+        ("entry_altered", 41),
+        ("entry_altered", newest),
+        ("entry_missing", 61),
+        ("entry_missing", None),
+    }

@@ -1,0 +1,1 @@
+"""The continuous verification: passes over the whole log, in small steps."""
