@@ -17,13 +17,12 @@ from django.apps import apps
 
 from audit.models import AuditTree
 from audit.sequencing.alarms import Alarm, AlarmKind
-from audit.sequencing.state_heads import rows_with_heads
+from audit.sequencing.state_heads import stored_rows
 from kernel.crypto.errors import UnwrapFailed
 from kernel.databases.changes import Change
 from kernel.trust import system_keys
 from kernel.trust.models import SystemKey
 from kernel.trust.row_mac import MacProtectedRow, encode_fields
-from kernel.trust.row_state import digest_of
 
 _SIZE: Final = 4096  # bytes of the sealed sums
 _LABEL: Final = b"cc/state-sums/v1"
@@ -153,10 +152,10 @@ def protected_models() -> list[type[MacProtectedRow]]:
 
 
 def _additions(model: type[MacProtectedRow], differing: list[str]) -> Iterator[Change]:
-    for key, contents, head in rows_with_heads(model):
-        if head != digest_of(contents):
-            differing.append(key)
-        yield Change(model.MAC_LABEL, key, "", contents)
+    for row in stored_rows(model):
+        if not row.is_current:
+            differing.append(row.key)
+        yield Change(model.MAC_LABEL, row.key, "", row.contents)
 
 
 def _binding(size: int, root: bytes) -> bytes:

@@ -2,37 +2,52 @@
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from django.db import connection, transaction
 
 from audit.log.raw_rows import any_text, presentable, rows_of, spelled
-from kernel.databases.changes import Change
 from kernel.trust.row_mac import MacProtectedRow
-from kernel.trust.row_state import SQL_HEAD_ID, contents_of, digest_of, write_head
+from kernel.trust.row_state import contents_of, digest_of, sql_head_id, write_head
 
 _KEY = re.compile(r"[0-9A-Za-z]{1,40}")
 
 
-def rows_with_heads(
-    model: type[MacProtectedRow], *, locked: bool = False
-) -> Iterator[tuple[str, str, object]]:
-    """The primary key, the contents and the head of each stored row; None if it has none. Raises django.db.Error."""
+class StoredRow(NamedTuple):
+    """The primary key, the contents, and the ID and the digest of the head as stored; None if there is none."""
+
+    key: str
+    contents: str
+    head_id: str
+    head: object
+
+    @property
+    def is_current(self) -> bool:
+        return self.head == digest_of(self.contents)
+
+
+def stored_rows(model: type[MacProtectedRow], *, locked: bool = False) -> Iterator[StoredRow]:
+    """All rows of a table. Raises django.db.Error."""
     key = model._meta.pk.column
     columns = spelled(model, [model._meta.pk.name, *model.STATE], "r")
-    heads = f"LEFT JOIN state_heads h ON h.id = {_head_id(model)}"
+    head = _head_id(model)
     # In the order of requests that lock several rows.
     lock = f" ORDER BY r.{key} FOR NO KEY UPDATE OF r" if locked and connection.vendor == "postgresql" else ""
-    statement = f"SELECT {columns}, h.digest FROM {model._meta.db_table} r {heads}{lock}"  # noqa: S608 - constants
-    for pk, *values, head in rows_of(statement):
-        yield str(presentable(pk)), contents_of([presentable(value) for value in values]), head
+    statement = (
+        f"SELECT {columns}, {head}, h.digest FROM {model._meta.db_table} r "  # noqa: S608 - constants
+        f"LEFT JOIN state_heads h ON h.id = {head}{lock}"
+    )
+    for pk, *values, head_id, digest in rows_of(statement):
+        contents = contents_of([presentable(value) for value in values])
+        yield StoredRow(str(presentable(pk)), contents, str(presentable(head_id)), digest)
 
 
 def renew_heads(model: type[MacProtectedRow]) -> None:
     """Make the heads of a table those of its rows as they are. Changes of them wait meanwhile. Raises django.db.Error."""
     with any_text(), transaction.atomic():
-        for key, contents, head in list(rows_with_heads(model, locked=True)):
-            if head != digest_of(contents):
-                write_head(Change(model.MAC_LABEL, key, "", contents))
+        for row in list(stored_rows(model, locked=True)):
+            if not row.is_current:
+                write_head(row.head_id, "", row.contents)
         with connection.cursor() as cursor:
             cursor.execute(f"DELETE FROM state_heads WHERE id IN ({_without_row(model)})", _like(model))  # noqa: S608 - constants
 
@@ -45,7 +60,7 @@ def missing_rows(model: type[MacProtectedRow], limit: int) -> list[str]:
 
 
 def _head_id(model: type[MacProtectedRow]) -> str:
-    return SQL_HEAD_ID.format(table=model.MAC_LABEL, key=f"r.{model._meta.pk.column}")
+    return sql_head_id(model, f"r.{model._meta.pk.column}")
 
 
 def _without_row(model: type[MacProtectedRow]) -> str:

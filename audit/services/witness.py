@@ -34,6 +34,7 @@ from kernel.databases.transactions import wait_for_lock
 from kernel.errors import Denied, Invalid, NotFound, Refused, VersionConflict
 from kernel.runtime import settings_cache
 from kernel.trust import kek
+from kernel.trust.row_heads import find_current, require_no_head
 
 _LOCK: Final = int.from_bytes(b"cc-witns")  # our key among PostgreSQL's advisory locks, a bigint
 _ACTOR: Final = Actor.system("witness", Source.SCHEDULER)
@@ -152,8 +153,10 @@ def _admit(request: WitnessRequest, head: Checkpoint) -> str:
 
 def _last_of(name: str) -> WitnessedLog:
     """The row of the log. A new one, not saved, has the empty tree."""
-    row = WitnessedLog.objects.filter(origin=name).first()
-    return WitnessedLog(origin=name, size=0, root=merkle.EMPTY_ROOT) if row is None else row.check_mac()
+    row = find_current(WitnessedLog.objects.filter(origin=name))
+    if row is None:
+        require_no_head(WitnessedLog, name)
+    return row or WitnessedLog(origin=name, size=0, root=merkle.EMPTY_ROOT)
 
 
 def _require_extension(request: WitnessRequest, head: Checkpoint, log: WitnessedLog) -> None:

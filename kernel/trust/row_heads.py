@@ -12,7 +12,7 @@ from django.db.models import CharField, Func, QuerySet
 
 from kernel.trust.models import StateHead
 from kernel.trust.row_mac import MacProtectedRow
-from kernel.trust.row_state import SQL_HEAD_ID, digest_of, head_id
+from kernel.trust.row_state import digest_of, head_id, sql_head_id
 
 
 def current_rows[Row: models.Model](rows: QuerySet[Row], *relations: str) -> Iterator[Row]:
@@ -21,9 +21,7 @@ def current_rows[Row: models.Model](rows: QuerySet[Row], *relations: str) -> Ite
     ``rows`` takes no lock: see ``check_locked``. Raises IntegrityFailed if one of the rows was altered, or is an older one.
     """
     compared = list(_tables(rows.model, relations))
-    heads: dict[str, Any] = {
-        _column(name): _Head(name or "pk", table=model.MAC_LABEL) for name, model in compared
-    }
+    heads: dict[str, Any] = {_column(name): _head(model, name) for name, model in compared}
     for row in rows.annotate(**heads):
         for name, _ in compared:
             found: Any = getattr(row, name) if name else row
@@ -42,10 +40,16 @@ def check_locked(*rows: MacProtectedRow) -> None:
 
     It reads the heads in another statement: one that waits for a lock gets the new row with an older head.
     """
-    ids = [head_id(row.MAC_LABEL, str(row.pk)) for row in rows]
+    ids = [head_id(type(row), row.pk) for row in rows]
     heads = dict(StateHead.objects.filter(id__in=ids).values_list("id", "digest"))
     for head, row in zip(ids, rows, strict=True):
         _check(row, heads.get(head))
+
+
+def require_no_head(model: type[MacProtectedRow], pk: object) -> None:
+    """Call it if there is no row with this primary key. Raises IntegrityFailed if the row was removed outside the application."""
+    if StateHead.objects.filter(id=head_id(model, pk)).exists():
+        raise model.not_current()
 
 
 def _check(row: MacProtectedRow, head: object) -> None:
@@ -68,10 +72,7 @@ def _column(relation: str) -> str:
     return f"head_of_{relation or 'row'}"
 
 
-class _Head(Func):
-    """The head of a row, by its primary key."""
-
+def _head(model: type[MacProtectedRow], relation: str) -> Func:
     # A subquery of the ORM would cost ten times as much to compile, for each row that a request loads.
-    _id = SQL_HEAD_ID.format(table="%(table)s", key="%(expressions)s")
-    template = f"(SELECT digest FROM state_heads WHERE id = {_id})"  # noqa: S608 - constants
-    output_field = CharField()
+    head = f"(SELECT digest FROM state_heads WHERE id = {sql_head_id(model, '%(expressions)s')})"  # noqa: S608 - constants
+    return Func(relation or "pk", template=head, output_field=CharField())

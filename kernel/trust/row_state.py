@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import chain
 from typing import Any, ClassVar, Final, Self
+from uuid import UUID
 
 from django.db import connection, models, transaction
 from django.db.models.deletion import Collector
 
 from kernel.databases.changes import Change, note_change
 
-SQL_HEAD_ID: Final = "'{table}:' || replace(CAST({key} AS text), '-', '')"  # ``head_id`` in SQL
 _ADD_HEAD: Final = "INSERT INTO state_heads (id, digest) VALUES (%s, %s) ON CONFLICT (id) DO UPDATE SET digest = excluded.digest"
 _SET_HEAD: Final = "UPDATE state_heads SET digest = %s WHERE id = %s AND digest = %s"
 _REMOVE_HEAD: Final = "DELETE FROM state_heads WHERE id = %s AND digest = %s"
@@ -112,25 +112,34 @@ def delete_rows(rows: models.QuerySet[Any]) -> None:
         collector.delete()
 
 
-def write_head(change: Change) -> bool:
-    """Write the head of a changed row in its transaction. False if the row that changed was not the current one.
+def write_head(head: str, before: str, after: str) -> bool:
+    """Write a head in the transaction that changes the contents of its row. False if it was not that of ``before``.
 
     Deleting such a row leaves the head, so that findings name the row. Raises django.db.Error.
     """
-    head, before, after = head_id(change.table, change.key), digest_of(change.before), digest_of(change.after)
     with connection.cursor() as cursor:
-        if not change.before:
-            cursor.execute(_ADD_HEAD, [head, after])
-        elif change.after:
-            cursor.execute(_SET_HEAD, [after, head, before])
+        if not before:
+            cursor.execute(_ADD_HEAD, [head, digest_of(after)])
+        elif after:
+            cursor.execute(_SET_HEAD, [digest_of(after), head, digest_of(before)])
         else:
-            cursor.execute(_REMOVE_HEAD, [head, before])
+            cursor.execute(_REMOVE_HEAD, [head, digest_of(before)])
         return bool(cursor.rowcount == 1)
 
 
-def head_id(table: str, key: str) -> str:
-    """Without hyphens, because SQLite stores UUIDs without them."""
-    return f"{table}:{key.replace('-', '')}"
+def head_id(model: type[StatefulRow], pk: object) -> str:
+    """The ID of the head of a row. UUIDs have no hyphens, because SQLite stores them without."""
+    return f"{model.MAC_LABEL}:{pk.hex if isinstance(pk, UUID) else pk}"
+
+
+def sql_head_id(model: type[StatefulRow], key: str) -> str:
+    """``head_id`` in SQL. ``key`` is the primary key in SQL."""
+    field: Any = model._meta.pk
+    while field.remote_field:
+        field = field.target_field
+    text = f"CAST({key} AS text)"
+    spelled = f"replace({text}, '-', '')" if isinstance(field, models.UUIDField) else text
+    return f"'{model.MAC_LABEL}:' || {spelled}"
 
 
 def digest_of(contents: str) -> str:
@@ -154,6 +163,5 @@ def _note_change(row: StatefulRow, before: str, after: str) -> bool:
     """False if the row that changed was not the current one."""
     if not row.STATE or before == after:
         return True
-    change = Change(row.MAC_LABEL, str(row.pk), before, after)
-    note_change(change)
-    return write_head(change)
+    note_change(Change(row.MAC_LABEL, str(row.pk), before, after))
+    return write_head(head_id(type(row), row.pk), before, after)

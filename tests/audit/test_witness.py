@@ -166,13 +166,19 @@ def test_concurrent_requests_get_no_cosignatures_of_two_logs(send, other, witnes
     assert WitnessedLog.objects.get().size == 3 + winner
 
 
-def test_an_altered_row_is_not_continued(send, other, witness):
-    send(other.request(0, 5))
-    leaves = other.leaves(3, branch="fork")
-    root = merkle.Frontier.EMPTY.extended(leaves).root()
-    WitnessedLog.objects.update(size=3, root=root)
-    status, answer = send(other.request(3, 8, branch="fork"))
-    assert (status, json.loads(answer)["code"]) == (503, "integrity_failed")
+def test_nothing_continues_from_an_altered_an_older_or_a_removed_row(send, other, witness):
+    send(other.request(0, 3))
+    [older] = WitnessedLog.objects.values()
+    send(other.request(3, 5))
+    root = merkle.Frontier.EMPTY.extended(other.leaves(3, branch="fork")).root()
+    for old, attack in (
+        (3, lambda rows: rows.update(size=3, root=root)),
+        (3, lambda rows: rows.update(**older)),
+        (0, lambda rows: rows.delete()),
+    ):
+        attack(WitnessedLog.objects.all())
+        status, answer = send(other.request(old, 8, branch="fork"))
+        assert (status, json.loads(answer)["code"]) == (503, "integrity_failed")
 
 
 def test_a_row_that_was_put_back_is_found(send, other, witness):
