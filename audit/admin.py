@@ -22,6 +22,7 @@ from audit.models import (
     AuditExport,
     AuditLeaf,
     AuditLog,
+    AuditPass,
     AuditReceipt,
     AuditSegment,
     AuditTile,
@@ -229,7 +230,7 @@ class CheckpointKeyAdmin(ReadOnlyModelAdmin):
 
 @admin.register(WitnessKey)
 class WitnessKeyAdmin(ReadOnlyModelAdmin):
-    list_display = ("vkey", "created_at")
+    list_display = ("id", "created_at")
     readonly_fields = ("vkey",)
 
     @admin.display(description="public key for other logs")
@@ -237,6 +238,7 @@ class WitnessKeyAdmin(ReadOnlyModelAdmin):
         return verifier_key(key).vkey
 
 
+read_only(AuditPass, "started_at size position", fields="started_at size trail_size position alarms finished")
 read_only(WitnessedLog, "origin size cosigned_at", fields="origin size cosigned_at note", ordering="origin")
 
 

@@ -5,12 +5,13 @@ from kernel.idempotency.models import CompletedRequest
 from kernel.models import KekRewrap
 from kernel.outbox.models import Notification
 from kernel.read_only_admin import read_only
-from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
+from kernel.trust.models import Instance, KeyEncryptionKey, StateHead, SystemKey
 
 read_only(Instance, "id created_at", fields="id created_at")
 read_only(
     KeyEncryptionKey, "id is_primary created_at retired_at", fields="id is_primary created_at retired_at"
 )
+read_only(StateHead, "id digest", fields="id digest")
 read_only(AppliedRelease, "version applied_at", fields="version applied_at")
 read_only(CompletedRequest, "id object_id expires_at", fields="id object_id expires_at")
 read_only(

@@ -14,14 +14,14 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_828,
-    "audit": 23_656,
+    "audit": 23_658,
     "backups": 1_363,
     "canaries": 4_879,
     "ciphercanary": 3_427,
     "console": 4_027,
     "crypto_ops": 9_122,
     "demo": 1_096,
-    "kernel": 15_084,
+    "kernel": 15_085,
     "keys": 12_294,
     "notifications": 2_169,
 }

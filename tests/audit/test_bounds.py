@@ -28,13 +28,13 @@ LINE = "— log.example/x AAAAAAA=\n"
 @pytest.mark.parametrize(("size", "fault"), [(256 * 1024, "signature"), (256 * 1024 + 1, "characters")])
 def test_a_note_has_256_kibibytes_at_most(size, fault):
     with pytest.raises(CheckpointInvalid, match=fault):
-        checkpoint._split("a\n\n— name x\n".rjust(size))
+        checkpoint.split_note("a\n\n— name x\n".rjust(size))
 
 
 def test_a_note_has_32_signatures_at_most():
-    assert len(checkpoint._split("text\n\n" + LINE * 32)[1]) == 32
+    assert len(checkpoint.split_note("text\n\n" + LINE * 32)[1]) == 32
     with pytest.raises(CheckpointInvalid, match="at most 32"):
-        checkpoint._split("text\n\n" + LINE * 33)
+        checkpoint.split_note("text\n\n" + LINE * 33)
 
 
 def test_names_and_sizes_of_checkpoints_fit_the_signed_message():
