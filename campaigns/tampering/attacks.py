@@ -115,8 +115,11 @@ class Target:
         )
 
     def use(self, attack: Attack) -> None:
-        """Send the request that uses the row, and note a refusal."""
-        if attack.path == "/auth/login":
+        """Send the request that uses the row, or one that uses much, and note a refusal."""
+        if not attack.path:
+            body = {"name": "made under attack", "algorithm": "aes-256"}
+            reply = self.product.send("POST", "/api/v1/keys", body, token=self.token)
+        elif attack.path == "/auth/login":
             [(name,)] = self.product.query(f"SELECT username FROM {attack.table}")  # noqa: S608 - constants
             reply = self.product.send("POST", attack.path, {"username": name, "password": PASSWORD})
         else:
@@ -127,7 +130,7 @@ class Target:
         if reply.status == 503:
             attack.note("503 at use")
         else:
-            log(f"  {attack.path} after {attack.name}: {reply.status}")
+            log(f"{reply.status} at use after {attack.name}")
 
     def await_alarms(self, found: Sequence[Attack]) -> None:
         self.product.send("GET", "/api/v1/audit/logs?limit=200", token=self.token)  # reads compare entries
@@ -203,7 +206,7 @@ def run(source: Product, folder: Path, found: Sequence[Attack]) -> None:
             except (sqlite3.Error, psycopg.Error) as error:
                 attack.note(f"refused by the database: {last_line(str(error))}")
                 continue
-            if attack.path:
+            if attack.path or attack.group == "alone":
                 target.use(attack)
         tried = [
             attack for attack in found if attack.at and not any("refused by" in text for text in attack.found)
