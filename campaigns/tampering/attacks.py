@@ -117,7 +117,7 @@ class Target:
     def use(self, attack: Attack) -> None:
         """Send the request that uses the row, or one that uses much, and note a refusal."""
         if not attack.path:
-            body = {"name": "made under attack", "algorithm": "aes-256"}
+            body = {"name": "made-under-attack", "algorithm": "aes-256"}
             reply = self.product.send("POST", "/api/v1/keys", body, token=self.token)
         elif attack.path == "/auth/login":
             [(name,)] = self.product.query(f"SELECT username FROM {attack.table}")  # noqa: S608 - constants
