@@ -64,6 +64,9 @@ SQLITE = {
     'ALTER TABLE audit_receipts RENAME TO "kept\u00a0";; CREATE TABLE audit_receipts ("id" integer\u00a0NOT\u00a0NULL)': "the table audit_receipts was altered: CREATE TABLE",
     "DROP TABLE audit_receipts;; CREATE VIEW audit_receipts AS SELECT 1 AS id": "the view audit_receipts is not the application's: CREATE VIEW audit_receipts AS SELECT 1 AS id",
     "ALTER TABLE audit_receipts ADD COLUMN more integer": "the table audit_receipts was altered: CREATE TABLE",
+    "CREATE TABLE evil (id integer REFERENCES Audit_Bundles (id) ON DELETE CASCADE)": "the foreign key evil of audit_bundles is not the application's: on delete CASCADE",
+    "CREATE TRIGGER swallow BEFORE INSERT ON audit_alarms BEGIN SELECT RAISE(IGNORE); END;; PRAGMA writable_schema = ON;; "
+    "UPDATE sqlite_master SET tbl_name = tbl_name || char(0) || 'x' WHERE name = 'swallow';; PRAGMA writable_schema = OFF": "the trigger swallow of audit_alarms is not the application's",
 }
 STATEMENTS = {"postgresql": POSTGRESQL, "sqlite": SQLITE}[connection.vendor]
 UNUSED = "{};; UPDATE pg_index SET {} WHERE indexrelid = '{}'::regclass"

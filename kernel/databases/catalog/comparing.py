@@ -14,6 +14,11 @@ from kernel.databases.catalog.postgresql import STATEMENTS
 _SQLITE = """
 SELECT type, lower(tbl_name), CASE WHEN name = tbl_name THEN '' ELSE name END, sql FROM sqlite_master
 """
+# A foreign key of another table with ON DELETE CASCADE deletes rows there, and so fires the triggers on that table.
+_SQLITE_REFERENCES = """
+SELECT 'foreign key', lower(f."table"), m.name, 'on delete ' || f.on_delete
+FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'
+"""
 
 
 def schema_differences() -> list[str]:
@@ -39,10 +44,18 @@ def read_catalog(tables: Collection[str], functions: Collection[str]) -> Catalog
     if connection.vendor == "postgresql":
         rows = _read_postgresql(tables, functions)
     else:
-        with connection.cursor() as cursor:
-            rows = cursor.execute(_SQLITE).fetchall()
+        rows = _read_sqlite(tables)
     found = catalog_of(rows)
     return {each: text for each, text in found.items() if not each.table or each.table in tables}
+
+
+def _read_sqlite(tables: Collection[str]) -> list[tuple[object, ...]]:
+    with connection.cursor() as cursor:
+        rows: list[tuple[object, ...]] = cursor.execute(_SQLITE).fetchall()
+        references = cursor.execute(_SQLITE_REFERENCES).fetchall()
+    rows += [row for row in references if str(row[2]).lower() not in tables]
+    # SQLite compares the names of tables only up to a NUL character.
+    return [(kind, str(table).partition("\0")[0], name, text) for kind, table, name, text in rows]
 
 
 def _read_postgresql(tables: Collection[str], functions: Collection[str]) -> list[tuple[object, ...]]:
