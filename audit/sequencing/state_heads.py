@@ -13,7 +13,7 @@ from kernel.trust.row_state import contents_of, digest_of, sql_head_id, write_he
 _KEY = re.compile(r"[0-9A-Za-z]{1,40}")
 
 
-class StoredRow(NamedTuple):
+class _StoredRow(NamedTuple):
     """The primary key, the contents, and the ID and the digest of the head as stored; None if there is none."""
 
     key: str
@@ -26,7 +26,7 @@ class StoredRow(NamedTuple):
         return self.head == digest_of(self.contents)
 
 
-def stored_rows(model: type[MacProtectedRow], *, locked: bool = False) -> Iterator[StoredRow]:
+def stored_rows(model: type[MacProtectedRow], *, locked: bool = False) -> Iterator[_StoredRow]:
     """All rows of a table. Raises django.db.Error."""
     key = model._meta.pk.column
     columns = spelled(model, [model._meta.pk.name, *model.STATE], "r")
@@ -39,7 +39,7 @@ def stored_rows(model: type[MacProtectedRow], *, locked: bool = False) -> Iterat
     )
     for pk, *values, head_id, digest in rows_of(statement):
         contents = contents_of([presentable(value) for value in values])
-        yield StoredRow(str(presentable(pk)), contents, str(presentable(head_id)), digest)
+        yield _StoredRow(str(presentable(pk)), contents, str(presentable(head_id)), digest)
 
 
 def renew_heads(model: type[MacProtectedRow]) -> None:

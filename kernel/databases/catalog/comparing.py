@@ -41,15 +41,12 @@ def catalog_file(vendor: str) -> Path:
 
 def read_catalog(tables: Collection[str], functions: Collection[str]) -> Catalog:
     """The objects of these tables and functions, and those that take the place of others. Raises django.db.Error."""
-    if connection.vendor == "postgresql":
-        rows = _read_postgresql(tables, functions)
-    else:
-        rows = _read_sqlite(tables)
-    found = catalog_of(rows)
+    read = _read_postgresql if connection.vendor == "postgresql" else _read_sqlite
+    found = catalog_of(read(tables, functions))
     return {each: text for each, text in found.items() if not each.table or each.table in tables}
 
 
-def _read_sqlite(tables: Collection[str]) -> list[tuple[object, ...]]:
+def _read_sqlite(tables: Collection[str], _functions: Collection[str]) -> list[tuple[object, ...]]:
     with connection.cursor() as cursor:
         rows: list[tuple[object, ...]] = cursor.execute(_SQLITE).fetchall()
         references = cursor.execute(_SQLITE_REFERENCES).fetchall()
