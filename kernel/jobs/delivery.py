@@ -78,7 +78,7 @@ def deliver_due_jobs() -> None:
 def _insert(job: Job) -> None:
     job.kind = kind_of(type(job))
     if isinstance(job, MacProtectedRow):
-        job.save_with_mac()
+        job.insert_with_mac()
     else:
         job.save(force_insert=True)  # noqa: CC3 - the task decides when it runs
 

@@ -96,6 +96,11 @@ class MacProtectedRow(StatefulRow):
                 self._former_mac = None
             self.note_saved(fields, is_new=is_new)
 
+    def insert_with_mac(self) -> None:
+        """Insert the row, even if a former attempt did and was rolled back."""
+        self._state.adding = True
+        self.save_with_mac()
+
     def _do_update(self, base_qs: models.QuerySet[Any], *arguments: Any) -> Any:
         """Compare and set: the row still has the MAC that was read. A table of a base class has none."""
         if self._former_mac is not None and any(

@@ -29,6 +29,7 @@ TABLES = (
     "sealed_documents",
     "journal_pages",
     "log_position",
+    "state_heads",
 )
 
 

@@ -118,7 +118,7 @@ class _Beginning(Struct, frozen=True):
 
 class _Insertion(CommitWithChange[Reencryption]):
     def change(self, job: Reencryption) -> None:
-        job.save_with_mac()
+        job.insert_with_mac()
 
 
 def _request_of(job: Reencryption) -> Mapping[str, object]:
