@@ -6,7 +6,7 @@ from typing import Self
 from django.db import models
 from django_otp_webauthn.models import AbstractWebAuthnCredential
 
-from kernel.trust.row_heads import check_locked
+from kernel.trust.row_heads import find_current
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
 
@@ -44,5 +44,7 @@ class Passkey(MacProtectedRow, AbstractWebAuthnCredential):  # type: ignore[misc
     def get_by_credential_id(cls, credential_id: bytes) -> Self:
         """Check the MAC and the head. All signature checks read the public key through this method."""
         passkey: Self = super().get_by_credential_id(credential_id)
-        check_locked(passkey)
-        return passkey
+        current = find_current(cls.objects.filter(pk=passkey.pk))
+        if current is None:  # removed meanwhile
+            raise cls.DoesNotExist
+        return current

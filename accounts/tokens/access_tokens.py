@@ -183,8 +183,11 @@ def renew_principal(principal: Principal) -> Principal:
 
 def _require_unchanged(principal: Principal, account_id: UUID) -> None:
     """For the requester of a job, who has no session. Raises SessionEnded."""
-    accounts: Any = ServiceAccount.objects if principal.user_id is None else User.objects
-    account = find_current(accounts.filter(pk=account_id))
+    account: ServiceAccount | User | None = (
+        find_current(ServiceAccount.objects.filter(pk=account_id))
+        if principal.user_id is None
+        else find_current(User.objects.filter(pk=account_id))
+    )
     if account is None or not account.is_active or account.role != principal.role:
         raise SessionEnded
 

@@ -17,7 +17,7 @@ from django.apps import apps
 
 from audit.models import AuditTree
 from audit.sequencing.alarms import Alarm, AlarmKind
-from audit.sequencing.state_heads import stored_rows
+from audit.sequencing.state_heads import rows_with_heads
 from kernel.crypto.errors import UnwrapFailed
 from kernel.databases.changes import Change
 from kernel.trust import system_keys
@@ -152,7 +152,7 @@ def protected_models() -> list[type[MacProtectedRow]]:
 
 
 def _additions(model: type[MacProtectedRow], differing: list[str]) -> Iterator[Change]:
-    for row in stored_rows(model):
+    for row in rows_with_heads(model):
         if not row.is_current:
             differing.append(row.key)
         yield Change(model.MAC_LABEL, row.key, "", row.contents)

@@ -13,7 +13,7 @@ from kernel.trust.row_state import contents_of, digest_of, sql_head_id, write_he
 _KEY = re.compile(r"[0-9A-Za-z]{1,40}")
 
 
-class _StoredRow(NamedTuple):
+class _RowWithHead(NamedTuple):
     """The primary key, the contents, and the ID and the digest of the head as stored; None if there is none."""
 
     key: str
@@ -26,7 +26,7 @@ class _StoredRow(NamedTuple):
         return self.head == digest_of(self.contents)
 
 
-def stored_rows(model: type[MacProtectedRow], *, locked: bool = False) -> Iterator[_StoredRow]:
+def rows_with_heads(model: type[MacProtectedRow], *, locked: bool = False) -> Iterator[_RowWithHead]:
     """All rows of a table. Raises django.db.Error."""
     key = model._meta.pk.column
     columns = spelled(model, [model._meta.pk.name, *model.STATE], "r")
@@ -39,13 +39,13 @@ def stored_rows(model: type[MacProtectedRow], *, locked: bool = False) -> Iterat
     )
     for pk, *values, head_id, digest in rows_of(statement):
         contents = contents_of([presentable(value) for value in values])
-        yield _StoredRow(str(presentable(pk)), contents, str(presentable(head_id)), digest)
+        yield _RowWithHead(str(presentable(pk)), contents, str(presentable(head_id)), digest)
 
 
 def renew_heads(model: type[MacProtectedRow]) -> None:
     """Make the heads of a table those of its rows as they are. Changes of them wait meanwhile. Raises django.db.Error."""
     with any_text(), transaction.atomic():
-        for row in list(stored_rows(model, locked=True)):
+        for row in list(rows_with_heads(model, locked=True)):
             if not row.is_current:
                 write_head(row.head_id, "", row.contents)
         with connection.cursor() as cursor:

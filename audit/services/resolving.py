@@ -122,8 +122,9 @@ def _accept(alarm: AuditAlarm, difference: Difference | None) -> str:
 def _difference_of(alarm_id: UUID) -> Difference | None:
     """The difference that a resolution accepts or repairs, if it is still there."""
     alarm = AuditAlarm.objects.with_id(alarm_id)
-    is_of_rows = alarm is not None and alarm.kind in {AlarmKind.STATE_ALTERED, AlarmKind.HEADS_ALTERED}
-    return find_difference(alarm.evidence) if alarm is not None and is_of_rows else None
+    if alarm is None or alarm.kind not in {AlarmKind.STATE_ALTERED, AlarmKind.HEADS_ALTERED}:
+        return None
+    return find_difference(alarm.evidence)
 
 
 def _restore_accepting(alarm_id: UUID) -> None:

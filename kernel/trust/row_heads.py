@@ -22,11 +22,13 @@ def current_rows[Row: models.Model](rows: QuerySet[Row], *relations: str) -> Ite
     """
     compared = list(_tables(rows.model, relations))
     heads: dict[str, Any] = {_column(name): _head(model, name) for name, model in compared}
+    checked = set()  # several rows can refer to the same one, which one statement reads once
     for row in rows.annotate(**heads):
         for name, _ in compared:
             found: Any = getattr(row, name) if name else row
-            if found is not None:
+            if found is not None and (name, found.pk) not in checked:
                 _check(found, getattr(row, _column(name)))
+                checked.add((name, found.pk))
         yield row
 
 
@@ -53,7 +55,7 @@ def require_no_head(model: type[MacProtectedRow], pk: object) -> None:
 
 
 def _check(row: MacProtectedRow, head: object) -> None:
-    if row.check_mac().STATE and head != digest_of(row.contents):
+    if head != digest_of(row.check_mac().contents):
         raise row.not_current()
 
 

@@ -13,15 +13,15 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_828,
-    "audit": 23_658,
+    "accounts": 9_834,
+    "audit": 23_659,
     "backups": 1_363,
     "canaries": 4_879,
     "ciphercanary": 3_427,
     "console": 4_027,
     "crypto_ops": 9_122,
     "demo": 1_096,
-    "kernel": 15_100,
+    "kernel": 15_102,
     "keys": 12_294,
     "notifications": 2_169,
 }

@@ -9,7 +9,7 @@ from kernel.crypto import seed_signing
 from kernel.crypto.material import KeyMaterial
 
 URL = "/api/v1/witness/add-checkpoint"
-OTHER_ORIGIN = "other.example/log"
+OTHER_ORIGIN = "other-log.example/log"
 
 
 class OtherLog:

@@ -122,8 +122,9 @@ def sign_out_of_browser(*, user: User, origin: Origin) -> None:
 
 
 def _find(refresh_token: str) -> RefreshToken:
-    found = RefreshToken.objects.select_related("family").filter(token_hash=_hash(refresh_token))
-    token = find_current(found)
+    token = find_current(
+        RefreshToken.objects.select_related("family").filter(token_hash=_hash(refresh_token))
+    )
     if token is None:
         raise BadRefreshToken
     return token

@@ -64,7 +64,7 @@ def outcome(use):
 
 
 def uses_of_rows(admin):
-    """What decides by rows of each table."""
+    """Requests that decide by rows of each table."""
     key = KeyFactory(policy_id=PolicyFactory(name="third").id)
     app = make_service_account("app", "developer")
     nina, otto = make_persona("nina", "developer"), make_persona("otto", "developer")
