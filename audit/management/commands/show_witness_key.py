@@ -5,7 +5,7 @@ from audit.services.witness import find_witness_key
 
 
 class Command(LogCommand):
-    help = "Print the public key with which this installation cosigns checkpoints of other logs (CC_WITNESS_FOR)."
+    help = "Print the key with which this installation cosigns checkpoints of other logs (CC_WITNESS_FOR)."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         self.stdout.write(find_witness_key().vkey)
