@@ -5,6 +5,7 @@
 last change, so a rotation reaches every process with its next request.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from accounts.models import SigningKey
 from accounts.principals import SIGNING_KEYS
 from kernel.clock import database_now
 from kernel.freshness.epoch import read_stamp
-from kernel.freshness.stamps import EpochStamp
+from kernel.freshness.stamps import MAX_AGE, EpochStamp
 from kernel.runtime import process_cache
 from kernel.trust import kek
 from kernel.trust.row_heads import current_rows, find_current
@@ -57,7 +58,8 @@ def key_set(stamp: EpochStamp | None = None) -> KeySet:
 
     Raises IntegrityFailed, also if the active key was removed.
     """
-    return _load((stamp or read_stamp(SIGNING_KEYS)).epochs[SIGNING_KEYS])
+    epoch = (stamp or read_stamp(SIGNING_KEYS)).epochs[SIGNING_KEYS]
+    return _load(epoch, int(time.monotonic() // MAX_AGE))
 
 
 def jwks(now: datetime) -> dict[str, list[dict[str, object]]]:
@@ -74,7 +76,7 @@ def forget() -> None:
 
 @process_cache
 @lru_cache(maxsize=2)
-def _load(epoch: int) -> KeySet:  # noqa: ARG001 - the epoch is the cache key: a new epoch means new rows
+def _load(epoch: int, period: int) -> KeySet:  # noqa: ARG001 - cache keys: a new epoch means new rows
     believed = SigningKey.objects.exclude(trusted_until__lt=database_now()).order_by("created_at")
     rows = list(current_rows(believed))
     active_kid = next((row.kid for row in rows if row.state == SigningKey.State.ACTIVE), "")

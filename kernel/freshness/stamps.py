@@ -2,8 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from kernel.errors import Unavailable
+
+# Seconds after which cached rows are read again, and compared with their heads (kernel.trust.row_heads), even under the same epochs:
+# an attacker can put back a row of the epochs.
+MAX_AGE: Final = 300.0
 
 
 @dataclass(slots=True, eq=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from rest_framework import exceptions
 from rest_framework.views import APIView
@@ -38,6 +38,9 @@ def translate(error: Exception, view: APIView | None = None) -> errors.DomainErr
     for kind, known in _FOREIGN.items():
         if isinstance(error, kind):
             return known()
+    if type(error) is DatabaseError:  # not of its subclasses: the file of SQLite, or its schema, is damaged
+        logger.error("the database is damaged", exc_info=error)
+        return errors.DatabaseUnavailable()
     logger.error("unhandled exception", exc_info=error)
     return InternalError()
 

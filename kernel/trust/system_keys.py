@@ -12,9 +12,10 @@ from kernel.crypto.errors import MacMismatch, UnwrapFailed
 from kernel.crypto.mac import Mac
 from kernel.crypto.material import KeyMaterial
 from kernel.crypto.sealing.document import DocumentCipher, capacity
+from kernel.errors import Unavailable
 from kernel.runtime import process_cache
 from kernel.trust import kek
-from kernel.trust.models import SystemKey
+from kernel.trust.models import KeyEncryptionKey, SystemKey
 
 _KEY_SIZE = 32
 ROW_MAC = "row-mac"
@@ -26,12 +27,25 @@ _KID_BYTES = 4
 _KID = re.compile(f"[0-9a-f]{{{2 * _KID_BYTES}}}")
 
 
+class SystemKeyMissing(Unavailable):
+    """An installation that is not new lacks the key of the MACs of its rows."""
+
+    code = "integrity_failed"
+    title = "Stored data failed its integrity check"
+
+    def __init__(self) -> None:
+        super().__init__("The system key row-mac is missing. Restore the database from a backup.")
+
+
 @transaction.atomic
 def bootstrap() -> None:
-    """Create the root of trust and the key of each purpose that has none yet. Raises KekUnavailable."""
+    """Create the root of trust and the key of each purpose that has none yet. Raises KekUnavailable, SystemKeyMissing."""
+    is_new = not KeyEncryptionKey.objects.exists()
     kek.bootstrap()
     forget()
     present = set(SystemKey.objects.values_list("purpose", flat=True))
+    if not is_new and ROW_MAC not in present:
+        raise SystemKeyMissing
     for purpose in PURPOSES:
         if purpose not in present:
             _create(purpose)

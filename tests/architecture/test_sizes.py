@@ -13,16 +13,16 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_834,
+    "accounts": 9_842,
     "audit": 23_659,
     "backups": 1_363,
     "canaries": 4_879,
     "ciphercanary": 3_427,
     "console": 4_027,
-    "crypto_ops": 9_122,
+    "crypto_ops": 9_124,
     "demo": 1_096,
-    "kernel": 15_102,
-    "keys": 12_294,
+    "kernel": 15_150,
+    "keys": 12_303,
     "notifications": 2_169,
 }
 SLACK = 100

@@ -46,6 +46,9 @@ POSTGRESQL = {
     "CREATE FUNCTION lower(varchar) RETURNS text LANGUAGE sql STRICT AS 'SELECT $1::text'": "the function lower(character varying) is not the application's: sql text f v character varying strict SELECT $1::text",
     "ALTER FUNCTION refuse_change_of_log() RENAME TO away;; CREATE FUNCTION refuse_change_of_log() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN -- %\n RETURN NULL; END'": "the function refuse_change_of_log() was altered: plpgsql trigger f v",
     "CREATE FUNCTION differ(varchar, varchar) RETURNS boolean LANGUAGE sql AS 'SELECT false';; CREATE OPERATOR = (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = differ)": "the operator =(character varying,character varying) is not the application's: differ(character varying,character varying)",
+    "ALTER SEQUENCE audit_bundles_id_seq INCREMENT BY 1000": "the sequence audit_bundles_id_seq of audit_bundles was altered: bigint 1 1000 1 9223372036854775807 f",
+    "CREATE STATISTICS added ON (lower(username)), role FROM users": "the statistics added of users is not the application's: CREATE STATISTICS",
+    "CREATE EXTENSION IF NOT EXISTS citext;; CREATE FUNCTION seven(date) RETURNS bigint LANGUAGE sql AS 'SELECT 7::bigint';; CREATE CAST (date AS bigint) WITH FUNCTION seven(date);; ALTER EXTENSION citext ADD CAST (date AS bigint)": "the cast date to bigint is not the application's: e seven(date)",
     "CREATE CAST (varchar AS bytea) WITHOUT FUNCTION": "the cast character varying to bytea is not the application's: e",
     "SET LOCAL session_replication_role = replica": "the setting session_replication_role was altered: replica",
     "SET LOCAL standard_conforming_strings = off": "the setting standard_conforming_strings was altered: off",
@@ -76,6 +79,8 @@ HARMLESS = {
         "CREATE TABLE others (id integer PRIMARY KEY)",
         "CREATE FUNCTION report() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
         "CREATE EXTENSION amcheck",
+        "CREATE EXTENSION citext",
+        "CREATE STATISTICS others ON username, role FROM users",
         "DROP INDEX idx_users_fts",  # without pg_trgm it is not created
         "ALTER TABLE audit_logs SET (autovacuum_vacuum_scale_factor = 0.01)",
         UNUSED.format(

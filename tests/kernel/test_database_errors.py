@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from kernel.databases.database_errors import explain
+from kernel.rest.exceptions import translate
 from tests.services.processes import free_port
 
 pytestmark = pytest.mark.sqlite
@@ -91,3 +92,9 @@ def refuse_password(listener):
             assert int.from_bytes(start[4:8]) in ENCRYPTION_REQUESTS
             client.sendall(b"N")
         client.sendall(b"E" + (len(WRONG_PASSWORD) + 4).to_bytes(4) + WRONG_PASSWORD)
+
+
+def test_a_damaged_database_is_unavailable_and_a_refused_statement_is_an_error_of_the_application(caplog):
+    assert translate(django.db.DatabaseError("malformed database schema")).code == "audit_unavailable"
+    assert "the database is damaged" in caplog.text
+    assert translate(django.db.IntegrityError()).code == "internal"

@@ -104,6 +104,14 @@ def test_a_wrong_kek_refuses_the_start(empty_installation):
         system_keys.bootstrap()
 
 
+def test_a_lost_key_of_the_row_macs_refuses_the_start_and_makes_no_other(empty_installation):
+    system_keys.bootstrap()
+    SystemKey.objects.filter(purpose=system_keys.ROW_MAC).delete()
+    with pytest.raises(system_keys.SystemKeyMissing):
+        system_keys.bootstrap()
+    assert not SystemKey.objects.filter(purpose=system_keys.ROW_MAC)
+
+
 @pytest.mark.parametrize(
     "content",
     [

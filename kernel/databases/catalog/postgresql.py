@@ -52,6 +52,18 @@ _POLICIES = """
 SELECT 'policy', c.relname, p.polname, concat_ws(' ', pg_get_expr(p.polqual, c.oid), pg_get_expr(p.polwithcheck, c.oid))
 FROM ours c JOIN pg_policy p ON p.polrelid = c.oid
 """
+# An identity takes its values from a sequence.
+_SEQUENCES = """
+SELECT 'sequence', c.relname, s.seqrelid::regclass,
+    concat_ws(' ', s.seqtypid::regtype, s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcycle)
+FROM ours c JOIN pg_depend d ON (d.refclassid, d.refobjid, d.classid) = ('pg_class'::regclass, c.oid, 'pg_class'::regclass)
+JOIN pg_sequence s ON s.seqrelid = d.objid
+"""
+# ANALYZE calls the functions of expressions.
+_STATISTICS = """
+SELECT 'statistics', c.relname, s.stxname, pg_get_statisticsobjdef(s.oid)
+FROM ours c JOIN pg_statistic_ext s ON s.stxrelid = c.oid WHERE s.stxexprs IS NOT NULL
+"""
 _INHERITANCE = """
 SELECT 'inheritance', c.relname, concat(h.inhrelid::regclass, ' from ', h.inhparent::regclass), ''
 FROM ours c JOIN pg_inherits h ON c.oid IN (h.inhrelid, h.inhparent)
@@ -80,11 +92,12 @@ WHERE o.oid >= 16384 AND n.nspname = ANY (%(schemas)s) AND o.oprleft < 16384 AND
     AND o.oprname IN (SELECT b.oprname FROM pg_operator b WHERE b.oid < 16384)
     AND {_NOT_OF_EXTENSION.format(catalog="pg_operator", oid="o.oid")}
 """  # noqa: S608 - constants
-_CASTS = """
+_CASTS = f"""
 SELECT 'cast', '', concat(c.castsource::regtype, ' to ', c.casttarget::regtype), concat_ws(' ', c.castcontext, c.castfunc::regprocedure)
-FROM pg_cast c WHERE c.oid >= 16384 AND NOT EXISTS (
-    SELECT 1 FROM pg_depend d WHERE (d.classid, d.objid, d.deptype) = ('pg_cast'::regclass, c.oid, 'e'))
-"""
+FROM pg_cast c LEFT JOIN pg_proc p ON p.oid = c.castfunc LEFT JOIN pg_language l ON l.oid = p.prolang
+WHERE c.oid >= 16384 AND c.castsource < 16384 AND c.casttarget < 16384
+    AND {_NOT_OF_EXTENSION.format(catalog="pg_cast", oid="c.oid")}
+"""  # noqa: S608 - constants
 # Such a trigger can make temporary tables, which come first in the search path. It exists from PostgreSQL 17 on.
 _LOGIN_TRIGGERS = """
 SELECT 'event trigger', '', evtname, evtfoid::regprocedure FROM pg_event_trigger WHERE evtevent = 'login' AND evtenabled <> 'D'
@@ -99,7 +112,18 @@ WITH ours AS MATERIALIZED (
     SELECT c.oid, c.relname FROM pg_class c WHERE c.relname = ANY (%(tables)s) AND pg_table_is_visible(c.oid)
 )
 """
-_OF_TABLES = (_COLUMNS, _CONSTRAINTS, _REFERENCES, _INDEXES, _TRIGGERS, _RULES, _POLICIES, _INHERITANCE)
+_OF_TABLES = (
+    _COLUMNS,
+    _CONSTRAINTS,
+    _REFERENCES,
+    _INDEXES,
+    _TRIGGERS,
+    _RULES,
+    _POLICIES,
+    _SEQUENCES,
+    _STATISTICS,
+    _INHERITANCE,
+)
 _OTHERS = (_RELATIONS, _FUNCTIONS, _OPERATORS, _CASTS, _LOGIN_TRIGGERS, _SETTINGS)
 
 STATEMENTS = (*(f"{_OURS} {each}" for each in _OF_TABLES), *_OTHERS)
