@@ -7,7 +7,7 @@ Each update replaces every web server by a new one, one after the other. A serve
 pod: it leaves the endpoints of the service, but for ``--propagation`` seconds clients still open connections to it;
 it sleeps for ``--pre-stop`` seconds (as on Kubernetes), gets SIGTERM, and drains; after the grace period it is
 killed. Open connections stay with their server, as those through kube-proxy or of an ingress controller do.
-It exits with 1 if a request failed. Without the sleep, requests must fail, which shows that the campaign notices.
+It exits with 1 if a request failed, or if the audit log has an alarm. Without the sleep, requests must fail, which shows that the campaign notices.
 """
 
 import argparse
@@ -200,9 +200,11 @@ def main() -> int:
                 )
         for pod in pods:
             pod.end(0)
+        alarms = product.query("SELECT kind, found FROM audit_alarms")
     log(f"{clients.succeeded} succeeded, {clients.failures.total()} failed {dict(clients.failures) or ''}")
     log(f"a server ended at most {max(drained):.1f} s after SIGTERM")
-    return 1 if clients.failures else 0
+    log(f"alarms of the audit log: {alarms}")
+    return 1 if clients.failures or alarms else 0
 
 
 def requests_to(product: Product, token: str) -> list[tuple[str, str, Any]]:

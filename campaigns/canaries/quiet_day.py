@@ -1,4 +1,4 @@
-"""A day of normal traffic around canaries of every kind must raise no alarm.
+"""A day of normal traffic around canaries of every kind must raise no alarm, neither of a canary nor of the audit log.
 
     python -m tests.services python -m campaigns.canaries.quiet_day
 
@@ -189,6 +189,8 @@ class Day:
         self.wait_for_the_watcher()
         touches = [f"{each['action']} {each['actor_name']} {each['source']}" for each in self.touches()]
         assert not touches, f"hour {hour}: {Counter(touches)}"
+        alarms = self.product.query("SELECT kind, expected, found FROM audit_alarms")
+        assert not alarms, f"hour {hour}: {alarms}"
         assert not read_incidents().incidents
         page = self.traffic.send("GET", "/api/v1/canaries/incidents", token=self.officer)
         assert not page["results"], page
