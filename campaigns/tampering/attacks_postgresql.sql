@@ -72,7 +72,7 @@ CREATE EXTENSION IF NOT EXISTS citext;
 CREATE FUNCTION evil_hidden(date) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 7::bigint';
 CREATE CAST (date AS bigint) WITH FUNCTION evil_hidden(date);
 ALTER EXTENSION citext ADD CAST (date AS bigint);
--- schema: a default operator class -- evil_class
+-- schema: a default operator class -- evil_class -- create event triggers and default operator classes
 CREATE OPERATOR CLASS evil_class DEFAULT FOR TYPE varchar USING hash AS OPERATOR 1 = (text, text), FUNCTION 1 hashtext(text);
 -- schema: a function of ours replaced -- function refuse_change_of_log
 CREATE OR REPLACE FUNCTION refuse_change_of_log() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
@@ -80,7 +80,7 @@ CREATE OR REPLACE FUNCTION refuse_change_of_log() RETURNS trigger LANGUAGE plpgs
 ALTER FUNCTION refuse_removal_of_entry() SET search_path = evil, public;
 -- schema: another function of the name of ours -- function write_bundle\(text
 CREATE FUNCTION write_bundle(text) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint';
--- schema: a trigger on changes of the schema -- evil_ddl
+-- schema: a trigger on changes of the schema -- evil_ddl -- create event triggers and default operator classes
 CREATE FUNCTION evil_event() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
 CREATE EVENT TRIGGER evil_ddl ON ddl_command_end EXECUTE FUNCTION evil_event();
 -- schema: a trigger at the start of sessions -- evil_login
@@ -89,7 +89,7 @@ CREATE EVENT TRIGGER evil_login ON login EXECUTE FUNCTION evil_event();
 CREATE TEMPORARY TABLE audit_exports (LIKE public.audit_exports);
 -- schema: a table dropped -- django_admin_log
 DROP TABLE django_admin_log;
--- settings: a search path with an empty schema -- search_path
+-- settings: a search path with an empty schema -- search_path -- let a session of the server begin while the role has another `search_path`
 CREATE SCHEMA evil_schema;
 ALTER DATABASE {database} SET search_path = evil_schema, public;
 -- settings: sessions are those of a replica -- session_replication_role
@@ -100,7 +100,7 @@ ALTER DATABASE {database} SET default_transaction_isolation = 'serializable';
 ALTER DATABASE {database} SET TimeZone = 'Asia/Tokyo';
 -- settings: row security off -- row_security
 ALTER DATABASE {database} SET row_security = 'off';
--- alone: another style of dates -- timestamptz
+-- settings: another style of dates -- DateStyle
 ALTER DATABASE {database} SET DateStyle = 'German';
 -- settings: another style of intervals -- IntervalStyle
 ALTER DATABASE {database} SET IntervalStyle = 'iso_8601';

@@ -37,9 +37,10 @@ def postgresql(options: dict[str, Any], *, pool: dict[str, Any]) -> dict[str, An
             # An acknowledged commit is on the disk, regardless of the server's default. Without jit=off, PostgreSQL
             # compiles queries whose costs it overestimates, which takes 50 ms for queries of 5.
             # A role or database can have other values of these settings: gin_fuzzy_search_limit hides rows from searches, and
-            # psycopg reads only one style of dates and intervals.
+            # the others change what is read or refuse it.
             "options": "-c synchronous_commit=on -c jit=off -c gin_fuzzy_search_limit=0 -c row_security=on "
-            "-c DateStyle=ISO -c IntervalStyle=postgres "
+            "-c default_transaction_isolation=read\\ committed -c DateStyle=ISO -c IntervalStyle=postgres "
+            "-c bytea_output=hex -c extra_float_digits=1 "
             f"{dead_peers.SERVER_OPTIONS}",
             # kernel.freshness.epoch waits for a lock and then reads the epoch. At a stricter level, which the
             # server's default could set, its snapshot would be older than the lock.
