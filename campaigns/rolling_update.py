@@ -245,7 +245,8 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    pod = next(yaml.safe_load_all(WEB.read_text()))["spec"]["template"]["spec"]
+    documents = yaml.safe_load_all(WEB.read_text())
+    pod = next(each for each in documents if each["kind"] == "Deployment")["spec"]["template"]["spec"]
     sleep = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     parser.add_argument("--updates", type=int, default=10)
     parser.add_argument("--replicas", type=int, default=2)

@@ -5,6 +5,7 @@ from typing import Any, Final
 from rest_framework import serializers
 
 from canaries.documents import ChannelKind, Kind, Level, Status
+from canaries.services.planting import MOST_EXEMPTIONS
 from kernel.http.targets import MAX_URL
 from kernel.rest.fields import ChoiceField, LabelField, StrictSerializer, TimestampField
 
@@ -13,7 +14,6 @@ _DECISIONS: Final = [status for status in Status if status is not Status.NEW]
 LONGEST_NOTE: Final = 200
 LONGEST_TARGET: Final = MAX_URL
 LONGEST_REFERENCE: Final = 100
-_MOST_EXEMPTIONS: Final = 8
 
 
 class _ExemptionSerializer(StrictSerializer):
@@ -33,7 +33,7 @@ class _ShownExemptionSerializer(serializers.Serializer[Any]):
 
 
 def _exemptions() -> serializers.ListField:
-    return serializers.ListField(child=_ExemptionSerializer(), max_length=_MOST_EXEMPTIONS, required=False)
+    return serializers.ListField(child=_ExemptionSerializer(), max_length=MOST_EXEMPTIONS, required=False)
 
 
 class NewCanarySerializer(StrictSerializer):

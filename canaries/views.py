@@ -187,8 +187,14 @@ class OfficesView(_OfficerFormView[AppointForm]):
         now = database_now()
         found = offices.list_offices()
         names = {str(office.user_id): office.name for office in found}
+        changed = offices.changed_accounts(found)
         rows = [
-            (office, names.get(office.appointed_by, office.appointed_by), office.is_active(now))
+            (
+                office,
+                names.get(office.appointed_by, office.appointed_by),
+                office.is_active(now),
+                office.user_id in changed,
+            )
             for office in found
         ]
         return self.page(form=form, rows=rows, own_id=self.principal.user_id, **context)

@@ -1,5 +1,6 @@
 """Officers see canaries and incidents. An office is in the sealed set only, so no role or row shows it."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -12,6 +13,7 @@ from canaries.documents import HOST, Office, active_officers
 from canaries.notices import queue_text
 from canaries.sealed.store import Change, changing, read_set
 from kernel.errors import Conflict, NotFound, Refused
+from kernel.trust.row_heads import find_current
 
 WAIT: Final = timedelta(hours=24)  # before an appointment by an officer is effective without a confirmation
 
@@ -21,10 +23,17 @@ def list_offices() -> list[Office]:
     return sorted(read_set().offices, key=lambda office: office.name)
 
 
+def changed_accounts(found: Collection[Office]) -> frozenset[UUID]:
+    """The users of these offices whose account changed for no known reason: they see nothing until a confirmation."""
+    users = User.objects.filter(pk__in=[each.user_id for each in found])
+    revisions = {user.pk: user.revision for user in users}
+    return frozenset(each.user_id for each in found if revisions.get(each.user_id) != each.revision)
+
+
 def appoint_officer(*, by: str, user_id: UUID) -> Office:
     """Effective at once if ``by`` is ``HOST``, otherwise after ``WAIT`` or a confirmation.
 
-    Raises NotFound, Refused for a user who cannot be an officer, Conflict, DocumentsAltered.
+    Raises NotFound, Refused for a user who cannot be an officer, Conflict, DocumentsAltered, IntegrityFailed.
     """
     user = _eligible_user(user_id)
     with changing(by) as change:
@@ -97,10 +106,9 @@ def renew_office(change: Change, user_id: UUID, changes: int) -> None:
 
 
 def _eligible_user(user_id: UUID) -> User:
-    user = User.objects.filter(pk=user_id).first()
+    user = find_current(User.objects.filter(pk=user_id))
     if user is None:
         raise NotFound("There is no user with this ID.")
-    user.check_mac()
     if user.is_federated:
         raise Refused(
             "This user signs in through the identity provider, whose administrators could take over the office. Choose "

@@ -18,6 +18,7 @@ from canaries.sealed.store import changing
 from kernel.errors import Conflict, Invalid, NotFound
 from keys.models import Key
 
+MOST_EXEMPTIONS: Final = 8  # of a canary: they fit a page of the journal
 _SAMPLE: Final = 2_000  # names from which suggestions are made
 TABLES: Final[Mapping[Kind, tuple[type[Model], str]]] = {
     Kind.KEY: (Key, "name"),
@@ -60,7 +61,9 @@ def plant_canary(
 
 
 def check_exemptions(exemptions: Sequence[Exemption]) -> None:
-    """Raises Invalid if one names no service token or no action: it would cover nothing."""
+    """Raises Invalid if they are too many, or if one names no service token or no action: it would cover nothing."""
+    if len(exemptions) > MOST_EXEMPTIONS:
+        raise Invalid.of_field("exemptions", f"A canary has {MOST_EXEMPTIONS} exemptions at most.")
     for place, exemption in enumerate(exemptions):
         if not _is_token(exemption.token_id):
             raise Invalid.of_field(

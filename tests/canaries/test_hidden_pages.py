@@ -144,6 +144,11 @@ def test_appoint_confirm_and_remove_officers(browser, sealed):
     assert "You appointed this officer" in plain(refused)
     assert second.post("/canaries/offices/", {"confirm": str(third.user.id)}).status_code == 303
     assert "Waiting" not in plain(browser.get("/canaries/offices/"))
+    third.user.refresh_from_db()
+    third.user.save_with_mac()  # a change without an entry
+    assert "Account changed" in plain(browser.get("/canaries/offices/"))
+    assert second.post("/canaries/offices/", {"confirm": str(third.user.id)}).status_code == 303
+    assert "Account changed" not in plain(browser.get("/canaries/offices/"))
     assert browser.post("/canaries/offices/", {"remove": str(third.user.id)}).status_code == 303
     assert [office.name for office in list_offices()] == ["mira", "nils"]
     assert browser.post("/canaries/offices/", {"confirm": "nobody"}).status_code == 422

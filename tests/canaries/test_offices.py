@@ -19,7 +19,9 @@ from canaries.services.offices import (
 )
 from kernel.clock import database_now
 from kernel.errors import Conflict, NotFound, Refused
+from kernel.trust.models import StateHead
 from kernel.trust.row_mac import IntegrityFailed
+from kernel.trust.row_state import head_id
 from tests.canaries.officers import are_active, records, titles, words
 from tests.endpoints import make_passkey
 from tests.log_entries import log_rows
@@ -121,8 +123,16 @@ def test_a_passkey_is_not_enough(sealed):
         appoint_officer(by=HOST, user_id=persona.user.id)
 
 
-def test_an_altered_account_gets_no_office(other):
-    User.objects.filter(pk=other.id).update(role="admin")
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda user: User.objects.filter(pk=user.id).update(role="admin"),
+        lambda user: StateHead.objects.filter(pk=head_id(User, user.pk)).update(digest="of a newer row"),
+    ],
+    ids=["altered", "older"],
+)
+def test_an_altered_or_older_account_gets_no_office(other, alter):
+    alter(other)
     with pytest.raises(IntegrityFailed):
         appoint_officer(by=HOST, user_id=other.id)
 

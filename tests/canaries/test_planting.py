@@ -44,6 +44,11 @@ def test_the_command_plants_what_exists_and_says_where_to_put_it(key, token, cap
 @pytest.mark.parametrize(
     ("option", "message"),
     [
+        (
+            "--expect={token},crypto.message.encrypted,1"
+            + 8 * "|--expect={token},crypto.message.encrypted,1",
+            "8 exemptions at most",
+        ),
         ("--expect=deploy,crypto.message.encrypted,1", "token_id: .* ID, not its name"),
         (f"--expect={ID},crypto.message.encrypted,1", "token_id: No service token has this ID"),
         ("--expect={hex},crypto.message.encrypted,1", "token_id: No service token has this ID"),
@@ -58,7 +63,7 @@ def test_options_that_cover_nothing_are_refused(option, message, key, token):
         "key",
         "payroll",
         "--note=the wiki",
-        option.format(token=token["id"], hex=UUID(token["id"]).hex),
+        *option.format(token=token["id"], hex=UUID(token["id"]).hex).split("|"),
     ]
     with pytest.raises(CommandError, match=message):
         call_command("plant_canary", *arguments)
