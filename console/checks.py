@@ -1,12 +1,16 @@
-"""A check of the system page: its state, a measured value, and a remedy. The check of the disk has other users, too."""
+"""A check of the system page: its state, a measured value, and a remedy. Home uses some of them, too."""
 
 import shutil
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from kernel import installation
+
 OK, WARNING, BAD, OFF = "ok", "warning", "bad", "off"
 LEAST_FREE_BYTES, LEAST_FREE_SHARE = 1024**3, 0.1
+_BACKUP_AGE = timedelta(hours=26)  # a daily backup, and two hours for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +56,17 @@ def check_disk() -> Check:
         remedy = "Free some disk space, or move CC_HOME. If the audit log cannot be written, the server rejects operations."
         return Check("Data folder disk", state, measured, remedy)
     return Check("Data folder disk", OK, measured)
+
+
+def check_backup(last: datetime | None, now: datetime) -> Check:
+    """``last``: when the last backup ended, None if there is none."""
+    remedy, command = (
+        "Back up the database every day, into a folder on another disk:",
+        f"{installation.MANAGE} backup DIR",
+    )
+    if last is None:
+        return Check("Backup", WARNING, "none yet", remedy, command)
+    measured = f"last one {last:%Y-%m-%d %H:%MZ}"
+    if now - last > _BACKUP_AGE:
+        return Check("Backup", WARNING, f"{measured}, more than a day ago", remedy, command)
+    return Check("Backup", OK, measured)

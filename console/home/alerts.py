@@ -16,6 +16,8 @@ class AlertKind(StrEnum):
     KEY_DELETION_AHEAD = "key_deletion_ahead"
     DISK_FULL = "disk_full"
     AUDIT_UNVERIFIED = "audit_unverified"
+    BACKUP_LATE = "backup_late"
+    KEK_COPY_UNPROVED = "kek_copy_unproved"
     LOG_TARGET_LATE = "log_target_late"
     KEY_ROTATION_OVERDUE = "key_rotation_overdue"
     KEY_EXPIRING = "key_expiring"

@@ -13,8 +13,9 @@ from django.db.models.functions import JSONObject
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.roles import AUDITOR
+from audit.actions import BACKUP_CREATED
 from audit.models import LogTarget
-from audit.sequencing.timestamps import CountOf
+from audit.sequencing.timestamps import CountOf, last_done_at
 from audit.services.log_status import Warnings, may_see_alarms, warning_columns, warnings_of
 from audit.services.verifications import Verification, last_verification
 from audit.usage.charts import RANGES
@@ -51,7 +52,7 @@ class Facts:
 
     ``used`` are the operations within ``span``: 24 hours of the clock. ``failed_jobs`` counts those of the last day.
     ``has_log_targets``: there is at least one.
-    ``has_kek_copy`` is only read for administrators, who make the copies. ``verification`` is only read for readers of
+    ``backed_up_at`` and ``has_kek_copies`` are only read for readers of the system. ``verification`` is only read for readers of
     the whole log, and if no alarm is open.
     """
 
@@ -59,7 +60,8 @@ class Facts:
     has_auditor: bool
     has_encrypted: bool
     has_log_targets: bool
-    has_kek_copy: bool
+    backed_up_at: datetime | None
+    has_kek_copies: bool
     failed_jobs: int
     denied_acts: DeniedActs
     keys: _KeyCounts
@@ -77,7 +79,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         "has_auditor": Exists(User.objects.filter(role=AUDITOR, is_active=True)),
         "has_log_targets": Exists(LogTarget.objects.all()),
         "has_encrypted": Exists(rows_done(MESSAGE_ENCRYPTED, own)),
-        **({"has_kek_copy": has_good_copies()} if principal.has_permission("users.manage") else {}),
+        **(_copies() if principal.has_permission("system.read") else {}),
         **_key_counts(principal, at),
         "failed_jobs": CountOf(failed_jobs(principal, at).order_by().values("pk")),
         **denied_act_columns(principal, at),
@@ -92,7 +94,8 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         has_auditor=row["has_auditor"],
         has_encrypted=row["has_encrypted"],
         has_log_targets=row["has_log_targets"],
-        has_kek_copy=row.get("has_kek_copy", False),
+        backed_up_at=row.get("backed_up_at"),
+        has_kek_copies=row.get("has_kek_copies", False),
         failed_jobs=row["failed_jobs"],
         denied_acts=DeniedActs.of_row(row),
         keys=_key_counts_of(row),
@@ -101,6 +104,10 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         log=log,
         verification=last_verification() if reads_verification else None,
     )
+
+
+def _copies() -> Mapping[str, BaseExpression]:
+    return {"backed_up_at": last_done_at(BACKUP_CREATED), "has_kek_copies": has_good_copies()}
 
 
 def failed_jobs(principal: Principal, at: datetime) -> QuerySet[JobRecord]:

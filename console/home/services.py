@@ -15,7 +15,7 @@ from audit.actions import EXPORT_FAILED
 from audit.forwarding.lags import late_targets
 from audit.models import EXPORT_PERMISSION, READ_TARGETS, RESOLVE_PERMISSION
 from audit.services.log_status import newest_alarms
-from console.checks import BAD, check_disk
+from console.checks import BAD, OK, check_backup, check_disk
 from console.home.alerts import Alert, AlertGroup, AlertKind, AlertObject
 from console.home.denied_acts import denied_act_alerts
 from console.home.facts import Facts, failed_jobs, read_facts
@@ -47,7 +47,11 @@ class Attention:
 def read_attention(*, principal: Principal, at: datetime, limit: int) -> Attention:
     """At most ``limit`` alerts of each kind. Raises Denied."""
     facts = read_facts(principal, at)
-    single = [*_of_the_log(principal, facts), *_of_the_service(principal), *_of_the_account(principal, facts)]
+    single = [
+        *_of_the_log(principal, facts),
+        *_of_the_service(principal, facts, at),
+        *_of_the_account(principal, facts),
+    ]
     groups = [
         *_alarms(principal, facts, limit),
         *key_alerts(principal, facts.keys.found, at, limit),
@@ -141,12 +145,20 @@ def _of_the_log(principal: Principal, facts: Facts) -> Iterator[Alert]:
         yield Alert(AlertKind.AUDIT_DELAY, text, system, "Check the system", since=log.waits_since)
 
 
-def _of_the_service(principal: Principal) -> Iterator[Alert]:
-    if principal.has_permission("system.read"):
-        disk = check_disk()
-        if disk.state == BAD:
-            text = f"The data folder is nearly full: {disk.measured}."
-            yield Alert(AlertKind.DISK_FULL, text, reverse("system"), "Check the system")
+def _of_the_service(principal: Principal, facts: Facts, at: datetime) -> Iterator[Alert]:
+    if not principal.has_permission("system.read"):
+        return
+    system, action = reverse("system"), "Check the system"
+    disk = check_disk()
+    if disk.state == BAD:
+        yield Alert(AlertKind.DISK_FULL, f"The data folder is nearly full: {disk.measured}.", system, action)
+    backup = check_backup(facts.backed_up_at, at)
+    if backup.state != OK:
+        text = f"The database has no current backup: {backup.measured}."
+        yield Alert(AlertKind.BACKUP_LATE, text, system, action, since=facts.backed_up_at)
+    if not facts.has_kek_copies:
+        text = "No one has checked a copy of each key-encryption key. Without these keys, a backup cannot be used."
+        yield Alert(AlertKind.KEK_COPY_UNPROVED, text, system, action)
 
 
 def _of_the_account(principal: Principal, facts: Facts) -> Iterator[Alert]:

@@ -13,7 +13,7 @@ from django.db.models.expressions import Combinable
 from audit.log.events import Outcome
 from audit.sequencing.timestamps import CountOf, last_about
 from console import actions
-from console.checks import BAD, OFF, OK, WARNING, Check
+from console.checks import BAD, OK, WARNING, Check
 from kernel import installation
 from kernel.templatetags.pages import grouped
 from kernel.trust import kek, kek_records
@@ -139,7 +139,7 @@ def check_kek_copy(keks: Keks) -> Check:
     command = f"{installation.MANAGE} check_kek_backup FILE"
     checked = [each for each in keks.in_use if each.copy_checked_at]
     if not checked:
-        return Check(_COPY_NAME, OFF, "never checked", "Check the copy that you keep apart:", command)
+        return Check(_COPY_NAME, WARNING, "never checked", "Check the copy that you keep apart:", command)
     bad = [each.id for each in checked if not each.has_good_copy]
     if bad:
         remedy = "Make a new copy with backup_kek, and check it:"

@@ -24,7 +24,7 @@ from accounts.principals import Principal
 from audit import actions
 from audit.services.reading import last_done
 from audit.services.verifications import Verification, Verifications, last_verifications
-from console.checks import BAD, OFF, OK, WARNING, Check, check_disk
+from console.checks import BAD, OFF, OK, WARNING, Check, check_backup, check_disk
 from console.health import HEALTHY, LAGGING, NOT_CONFIGURED, read_health, sequencer_word
 from console.key_encryption.keks import Keks, check_kek_copy, check_keks, read_keks
 from console.system.measures import Measures, read_measures
@@ -67,7 +67,7 @@ def read_system(principal: Principal, request: HttpRequest) -> _System:
         _check_sequencer(measures),
         _check_alarms(measures, now),
         _check_jobs(measures, now),
-        _check_backup(),
+        check_backup(last_done(action=actions.BACKUP_CREATED), now),
         check_disk(),
         check_access(request),
         *_check_demo(),
@@ -189,14 +189,6 @@ def _check_jobs(measures: Measures, now: datetime) -> Check:
         "No worker has started this job. Start a worker, or check the log of the running worker.",
         installation.WORKER if by_celery else f"{installation.MANAGE} run_worker",
     )
-
-
-def _check_backup() -> Check:
-    created_at = last_done(action=actions.BACKUP_CREATED)
-    if created_at is None:
-        remedy = "Back up the database every day, into a folder on another disk."
-        return Check("Backup", OFF, "none yet", remedy, f"{installation.MANAGE} backup DIR")
-    return Check("Backup", OK, f"last one {created_at:%Y-%m-%d %H:%MZ}")
 
 
 def check_access(request: HttpRequest) -> Check:

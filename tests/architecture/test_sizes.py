@@ -18,7 +18,7 @@ CEILINGS = {
     "backups": 1_363,
     "canaries": 4_896,
     "ciphercanary": 3_427,
-    "console": 4_027,
+    "console": 4_058,
     "crypto_ops": 9_124,
     "demo": 1_096,
     "kernel": 15_151,

@@ -4,11 +4,17 @@ from datetime import timedelta
 
 import pytest
 
+from audit.actions import BACKUP_CREATED
+from audit.log.events import Actor, Event, Source
+from console.actions import KEK_COPY_CHECKED
 from kernel.clock import process_now
+from kernel.trust.models import KeyEncryptionKey
 from tests.audit.usage import sum_up_days
 from tests.browsing import signed_in
 from tests.factories import KeyFactory, UsageFactory
+from tests.log_entries import record_alone
 
+SYSTEM = Actor.system("test", Source.COMMAND)
 HTMX = {"HX-Request": "true"}
 
 
@@ -19,6 +25,14 @@ def alerts_on_home(browser):
 @pytest.fixture
 def at_admin(admin):
     return signed_in(admin)
+
+
+@pytest.fixture
+def backed_up(transactional_db):
+    """An installation with a backup, and with a checked copy of its key-encryption key."""
+    record_alone(Event(action=BACKUP_CREATED), SYSTEM)
+    kek_id = KeyEncryptionKey.objects.get().pk
+    record_alone(Event(action=KEK_COPY_CHECKED, object_type="kek", object_id=kek_id), SYSTEM)
 
 
 @pytest.fixture

@@ -21,7 +21,11 @@ from tests.browsing import signed_in
 from tests.console.conftest import alerts_on_home
 from tests.endpoints import make_alarm
 
-pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.sqlite,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("backed_up"),
+]
 DAY = timedelta(days=1)
 
 

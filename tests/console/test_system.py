@@ -10,13 +10,15 @@ from audit import actions
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport
 from audit.sequencing.running import checkpoint_now
+from console.checks import check_backup
 from console.system import services as console_system
 from demo import actions as demo_actions
 from kernel import installation
-from kernel.clock import database_now
+from kernel.clock import database_now, process_now
 from kernel.trust import kek
 from kernel.trust.models import KeyEncryptionKey
-from tests.console.conftest import HTMX
+from tests.browsing import signed_in
+from tests.console.conftest import HTMX, alerts_on_home
 from tests.endpoints import make_alarm
 from tests.log_entries import record_alone
 
@@ -29,6 +31,7 @@ def checks(browser, **headers):
     return {check.name: check for check in system.checks}
 
 
+@pytest.mark.usefixtures("backed_up")
 def test_a_healthy_system_is_well_everywhere(at_admin, monkeypatch):
     monkeypatch.setattr(console_system, "SKEW_SECONDS", 3600.0)  # the test may pause between two clocks
     monkeypatch.setattr("console.checks.LEAST_FREE_BYTES", 0)
@@ -127,10 +130,28 @@ def test_little_room_on_the_disk_is_bad_and_not_much_a_warning(at_admin, monkeyp
 
 
 def test_the_last_backup_is_shown_and_its_command_before_the_first(at_admin):
-    assert checks(at_admin)["Backup"].command == "bin/manage backup DIR"
+    first = checks(at_admin)["Backup"]
+    assert (first.state, first.measured, first.command) == ("warning", "none yet", "bin/manage backup DIR")
     record_alone(Event(action=actions.BACKUP_CREATED), SYSTEM)
     check = checks(at_admin)["Backup"]
     assert (check.state, check.measured.startswith("last one 2")) == ("ok", True)
+
+
+@pytest.mark.parametrize(
+    ("age", "state"), [(timedelta(hours=26), "ok"), (timedelta(hours=26, seconds=1), "warning")]
+)
+def test_a_backup_is_current_for_26_hours(age, state):
+    now = process_now()
+    assert check_backup(now - age, now).state == state
+
+
+def test_home_reports_what_the_system_page_recommends_about_copies(admin, auditor, developer):
+    new = {"backup_late", "kek_copy_unproved"}
+    for persona, expected in ((admin, new), (auditor, new), (developer, set())):
+        assert {alert.kind for alert in alerts_on_home(signed_in(persona))} & new == expected
+    record_alone(Event(action=actions.BACKUP_CREATED), SYSTEM)
+    found = alerts_on_home(signed_in(admin))
+    assert {alert.kind for alert in found} & new == {"kek_copy_unproved"}
 
 
 def test_clocks_that_differ_are_seen(at_admin, monkeypatch):
