@@ -9,6 +9,7 @@ from django.db.models import Case, Q, When
 from accounts.models import ServiceAccount, User
 from kernel.errors import Denied, NotFound
 from kernel.identities import Identity
+from kernel.trust.row_heads import find_current
 
 type KnownHolder = User | ServiceAccount
 
@@ -42,10 +43,11 @@ def account_names(account_ids: Collection[UUID | None]) -> dict[UUID | None, str
 
 def find_holder(holder_id: UUID) -> KnownHolder:
     """The user or service account with the id. Raises NotFound, IntegrityFailed."""
-    found = find_holders([holder_id])
-    if not found:
+    user = find_current(User.objects.filter(pk=holder_id))
+    holder: KnownHolder | None = user or find_current(ServiceAccount.objects.filter(pk=holder_id))
+    if holder is None:
         raise NotFound("There is no user or service account with this id.")
-    return found[0].check_mac()
+    return holder
 
 
 def require_permitted(identity: Identity, permission: str) -> KnownHolder:

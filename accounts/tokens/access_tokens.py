@@ -150,13 +150,12 @@ def authenticate_known_bearer(text: str, origin: Origin) -> Principal:
     a commit (``audit.commit.writer``), or with ``accounts.tokens.authentication.require_current_rights``. After a comparison
     that finds a change, the token is verified again.
     """
-    now = process_now()
-    known = verified_tokens.find(text, now)
-    if known is not None and known.stamp is not None and not known.stamp.is_stale:
+    known = verified_tokens.find(text, process_now())
+    if known is not None and known.stamp is not None and known.stamp.is_usable:
         return replace(known, actor=origin.actor_like(known.actor))
     verified_tokens.forget(text)
     principal = authenticate_bearer(text, origin)
-    verified_tokens.remember(text, principal, now)
+    verified_tokens.remember(text, principal)
     return principal
 
 

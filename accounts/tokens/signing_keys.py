@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import cast
+from typing import Final, cast
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
@@ -20,13 +20,16 @@ from accounts.models import SigningKey
 from accounts.principals import SIGNING_KEYS
 from kernel.clock import database_now
 from kernel.freshness.epoch import read_stamp
-from kernel.freshness.stamps import MAX_AGE, EpochStamp
+from kernel.freshness.stamps import EpochStamp
 from kernel.runtime import process_cache
 from kernel.trust import kek
 from kernel.trust.row_heads import current_rows, find_current
 from kernel.trust.row_mac import IntegrityFailed
 
 JWKS_MAX_AGE = timedelta(minutes=5)
+
+
+_MAX_AGE: Final = 60  # seconds, as of stamps
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def key_set(stamp: EpochStamp | None = None) -> KeySet:
     Raises IntegrityFailed, also if the active key was removed.
     """
     epoch = (stamp or read_stamp(SIGNING_KEYS)).epochs[SIGNING_KEYS]
-    return _load(epoch, int(time.monotonic() // MAX_AGE))
+    return _load(epoch, int(time.monotonic() // _MAX_AGE))
 
 
 def jwks(now: datetime) -> dict[str, list[dict[str, object]]]:

@@ -9,13 +9,12 @@ has revoked since is refused.
 import hashlib
 from collections import OrderedDict
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from threading import Lock
 from typing import Final
 
 from accounts.origin import Origin
 from accounts.principals import Principal
-from kernel.freshness.stamps import MAX_AGE
 from kernel.runtime import ProcessState
 
 MAX_CACHED: Final = 10_000
@@ -23,16 +22,11 @@ _MAX_PLACES: Final = 100  # of one token
 
 
 class _Verified:
-    """A principal, and the same principal as acting from each place: an address and a user agent.
+    """A principal, and the same principal as acting from each place: an address and a user agent."""
 
-    ``not_after``: when the token must be verified again, or ends.
-    """
+    __slots__ = ("places", "principal")
 
-    __slots__ = ("not_after", "places", "principal")
-
-    def __init__(self, principal: Principal, now: datetime) -> None:
-        latest = now + timedelta(seconds=MAX_AGE)
-        self.not_after = min(latest, principal.not_after or latest)
+    def __init__(self, principal: Principal) -> None:
         self.principal = principal
         self.places: dict[tuple[str, str], Principal] = {}
 
@@ -74,15 +68,16 @@ def _find(text: str, now: datetime) -> _Verified | None:
         verified = tokens.verified.get(digest)
         if verified is None:
             return None
-        if verified.not_after <= now:
+        not_after = verified.principal.not_after
+        if not_after is not None and not_after <= now:
             del tokens.verified[digest]
             return None
         tokens.verified.move_to_end(digest)
     return verified
 
 
-def remember(text: str, principal: Principal, now: datetime) -> None:
-    """Cache a principal that was built from the token, now. A full cache evicts the least recently used entry.
+def remember(text: str, principal: Principal) -> None:
+    """Cache a principal that was just built from the token. A full cache evicts the least recently used entry.
 
     A principal who must set up a second factor is not cached: they have no permission, so no decision would notice
     that the entry has become stale.
@@ -91,7 +86,7 @@ def remember(text: str, principal: Principal, now: datetime) -> None:
         return
     digest, tokens = _digest(text), _tokens.current
     with tokens.lock:
-        tokens.verified[digest] = _Verified(principal, now)
+        tokens.verified[digest] = _Verified(principal)
         tokens.verified.move_to_end(digest)
         if len(tokens.verified) > MAX_CACHED:
             tokens.verified.popitem(last=False)

@@ -47,8 +47,8 @@ class Grounds(Struct, dict=True, eq=False, kw_only=True):
 
     def are_certain(self, epoch: int) -> bool:
         """Whether only the deadlines can refuse: nothing has changed, and there is no time to wait for."""
-        for stamp in self.stamps:
-            if stamp.as_of != epoch:
+        for stamp in self.stamps:  # no list: this is the hot path
+            if stamp.as_of != epoch or stamp.is_old:
                 return False
         return not self.not_before
 

@@ -233,9 +233,7 @@ def _forget(token: str, stale: StaleDecision) -> None:
 async def _verify(sent: FastRequest, origin: Origin) -> Principal:
     """The caller of the token. Raises Unauthenticated and the other errors of ``authenticate_bearer``."""
     token = sent.token
-    await load(
-        token, lambda: verified_tokens.remember(token, authenticate_bearer(token, origin), process_now())
-    )
+    await load(token, lambda: verified_tokens.remember(token, authenticate_bearer(token, origin)))
     caller = verified_tokens.find_caller(token, sent.client_ip, sent.user_agent, process_now())
     if caller is None:
         raise TokenExpired

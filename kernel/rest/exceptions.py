@@ -1,6 +1,7 @@
 """Converts every exception that a view can raise into a domain error, rendered in one format."""
 
 import logging
+import sqlite3
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -38,7 +39,9 @@ def translate(error: Exception, view: APIView | None = None) -> errors.DomainErr
     for kind, known in _FOREIGN.items():
         if isinstance(error, kind):
             return known()
-    if type(error) is DatabaseError:  # not of its subclasses: the file of SQLite, or its schema, is damaged
+    if type(error) is DatabaseError and isinstance(
+        error.__cause__, sqlite3.DatabaseError
+    ):  # of the file, or its schema
         logger.error("the database is damaged", exc_info=error)
         return errors.DatabaseUnavailable()
     logger.error("unhandled exception", exc_info=error)

@@ -22,13 +22,18 @@ def current_rows[Row: models.Model](rows: QuerySet[Row], *relations: str) -> Ite
     """
     compared = list(_tables(rows.model, relations))
     heads: dict[str, Any] = {_column(name): _head(model, name) for name, model in compared}
-    checked = set()  # several rows can refer to the same one, which one statement reads once
+    checked: dict[tuple[str, object], Any] = {}  # several rows can refer to the same one
     for row in rows.annotate(**heads):
         for name, _ in compared:
             found: Any = getattr(row, name) if name else row
-            if found is not None and (name, found.pk) not in checked:
-                _check(found, getattr(row, _column(name)))
-                checked.add((name, found.pk))
+            if found is None:
+                continue
+            # Not for the row itself: an attacker can add another row that has the same key for Python.
+            if name and (known := checked.get((name, found.pk))) is not None:
+                setattr(row, name, known)
+                continue
+            _check(found, getattr(row, _column(name)))
+            checked[name, found.pk] = found
         yield row
 
 

@@ -3,7 +3,7 @@
 An entry carries the epoch of its key (``kernel.freshness.stamps``), read *before* its rows. Code that decides by an
 entry passes that epoch to ``audit.commit.writer.commit``, which refuses the decision if the key has changed since. A
 disabled or revoked key is therefore never used again, in any process, even if it is cached. Entries that were not used
-for a minute, and those of the age ``MAX_AGE``, are dropped together with their unwrapped material.
+for a minute are dropped together with their unwrapped material.
 """
 
 import time
@@ -19,7 +19,6 @@ from accounts.principals import Principal
 from kernel.clock import process_now
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_epoch, renew_stamps
-from kernel.freshness.stamps import MAX_AGE
 from kernel.identities import Identity
 from kernel.runtime import ProcessState
 from keys.entities import is_shared, key_of
@@ -97,11 +96,10 @@ def find_current(key_id: UUID, principal: Principal) -> CachedKey:
 
 @dataclass(slots=True)
 class _Slot:
-    """``used``: when the entry was last used. ``not_after``: when it is dropped at the latest (monotonic clock)."""
+    """``used``: when the entry was last used (monotonic clock)."""
 
     entry: CachedKey
     used: float
-    not_after: float
 
 
 class _KeyCache:
@@ -145,10 +143,7 @@ class _KeyCache:
 
     def put(self, entry: CachedKey) -> None:
         with self._lock:
-            now = time.monotonic()
-            # Up to a minute earlier, by the key: keys that were loaded together are not all loaded again at the same time.
-            not_after = now + MAX_AGE - entry.key_id.int % 60
-            self._cached[entry.key_id] = _Slot(entry, now, not_after)
+            self._cached[entry.key_id] = _Slot(entry, time.monotonic())
             self._cached.move_to_end(entry.key_id)
             self._ids[PREFIX + entry.name] = entry.key_id
             self._forget_succeeded(entry)
@@ -164,15 +159,11 @@ class _KeyCache:
                 elif is_shared(entity):
                     self._remove_dependent(entity)
 
-    def drop_old(self, now: float) -> None:
-        """Drop entries last used ``MAX_UNUSED`` seconds before ``now`` (monotonic clock) or earlier, and those too old."""
+    def drop_unused(self, now: float) -> None:
+        """Drop entries last used at least ``MAX_UNUSED`` seconds before ``now`` (monotonic clock)."""
         with self._lock:
-            old = [
-                key_id
-                for key_id, cached in self._cached.items()
-                if now - cached.used >= MAX_UNUSED or now >= cached.not_after
-            ]
-            for key_id in old:
+            unused = [key_id for key_id, cached in self._cached.items() if now - cached.used >= MAX_UNUSED]
+            for key_id in unused:
                 self._remove(key_id)
 
     def close(self) -> None:
@@ -202,7 +193,7 @@ class _KeyCache:
 
     def _sweep(self) -> None:
         while not self._is_closed.wait(_SWEEP_INTERVAL):
-            self.drop_old(time.monotonic())
+            self.drop_unused(time.monotonic())
             with self._lock:
                 if not self._cached:
                     self._sweeper = None

@@ -26,7 +26,6 @@ from accounts.tokens.access_tokens import (
     renew_principal,
 )
 from accounts.users.services import editing
-from kernel.clock import process_now
 from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import read_epoch
 from kernel.observability.metrics import token_refusals_total
@@ -221,7 +220,7 @@ def test_a_wrong_clock_of_the_node_neither_ends_nor_delays_a_token(developer, to
         new = issue_access_token(
             TokenFamily.objects.get(pk=developer.principal.family_id), signing_keys.key_set()
         )
-        verified_tokens.remember(token, developer.principal, process_now())
+        verified_tokens.remember(token, developer.principal)
         assert authenticate_known_bearer(token, ORIGIN).user_id == developer.user.id
     assert authenticate_bearer(new[0], ORIGIN)
 

@@ -29,7 +29,6 @@ from accounts.sign_in.oidc.claims import read_identity
 from accounts.sign_in.oidc.configuration import OidcSettings
 from accounts.sign_in.oidc.id_token import Expected
 from accounts.tokens import token_format, verified_tokens
-from kernel.clock import process_now
 from kernel.errors import Invalid, RecentAuthRequired
 from tests.accounts.oidc_issuer import running_issuer
 from tests.factories import TokenFactory
@@ -61,7 +60,7 @@ def test_a_subject_is_a_text_of_1_to_255_characters(subject):
 
 
 def test_a_token_is_known_from_a_hundred_places_at_most():
-    verified_tokens.remember("token", Principal.system("test", "api"), process_now())
+    verified_tokens.remember("token", Principal.system("test", "api"))
     try:
         places = verified_tokens._tokens.current.verified[verified_tokens._digest("token")].places
         for number in range(101):

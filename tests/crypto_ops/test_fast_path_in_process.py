@@ -169,7 +169,7 @@ def test_a_key_that_is_no_longer_used_leaves_nothing_in_memory(bench):
     key, of_other_tests = bench.key(), in_memory()
     ask(bench, *[("encrypt", sealing(key))] * 3)
     assert in_memory() > of_other_tests
-    keyring._cache.current.drop_old(float("inf"))
+    keyring._cache.current.drop_unused(float("inf"))
     wait_until(lambda: in_memory() <= of_other_tests)  # a thread drops its last batch after the responses
 
 

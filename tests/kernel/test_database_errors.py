@@ -95,6 +95,8 @@ def refuse_password(listener):
 
 
 def test_a_damaged_database_is_unavailable_and_a_refused_statement_is_an_error_of_the_application(caplog):
-    assert translate(django.db.DatabaseError("malformed database schema")).code == "audit_unavailable"
+    damaged, misused = django.db.DatabaseError(), django.db.DatabaseError("used in another thread")
+    damaged.__cause__ = sqlite3.DatabaseError("malformed database schema")
+    assert translate(damaged).code == "audit_unavailable"
     assert "the database is damaged" in caplog.text
-    assert translate(django.db.IntegrityError()).code == "internal"
+    assert [translate(error).code for error in (misused, django.db.IntegrityError())] == ["internal"] * 2

@@ -5,8 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection, transaction
 
-from kernel.clock import database_now
+from audit.commit.decisions import Grounds
+from audit.log.events import Actor, Event, Source
+from kernel.clock import database_now, process_now
 from kernel.freshness.epoch import lock_epoch, raise_epoch, read_epoch
+from kernel.freshness.stamps import MAX_AGE, EpochStamp, StaleDecision, outdated, renew
 from kernel.trust.row_mac import IntegrityFailed
 
 pytestmark = pytest.mark.sqlite
@@ -149,3 +152,28 @@ def test_concurrent_changes_each_raise_it():
         seen = sorted(each.result() for each in [in_thread(pool, change) for _ in range(16)])
 
     assert seen == list(range(before + 1, before + 17))
+
+
+def test_a_stamp_is_old_after_four_to_five_minutes_and_not_renewed():
+    before = time.monotonic()
+    stamp = EpochStamp({"key:1": 4, "user:2": 0}, as_of=7)
+    assert before + MAX_AGE - 60 < stamp.not_after <= time.monotonic() + MAX_AGE
+    assert outdated([stamp], 7) == []
+    assert stamp.is_usable
+    stamp.not_after = time.monotonic()
+    assert outdated([stamp], 7) == [stamp]
+    assert not stamp.is_usable
+    assert renew([stamp], {"key:1": 4}, 8) == {"key:1", "user:2"}
+    assert stamp.as_of == 7
+
+
+def test_a_decision_by_an_old_stamp_is_neither_certain_nor_current():
+    stamp = EpochStamp({"key:1": 4}, as_of=7)
+    grounds = Grounds(
+        event=Event(action="x.y.z"), actor=Actor.system("test", Source.COMMAND), stamps=(stamp,)
+    )
+    assert grounds.are_certain(7)
+    stamp.not_after = 0.0
+    assert not grounds.are_certain(7)
+    with pytest.raises(StaleDecision):
+        grounds.require_current(7, process_now())

@@ -13,7 +13,6 @@ from kernel.crypto.errors import DecryptionFailed, UnsupportedAlgorithm
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_epoch
-from kernel.freshness.stamps import MAX_AGE
 from kernel.identities import Identity
 from keys.entities import key_entity
 from keys.errors import KeyNotActive, KeyNotUsable
@@ -234,20 +233,8 @@ def test_an_entry_without_a_use_for_a_minute_is_dropped(admin, key, new_key):
     entries = keyring._cache.current
     loaded_at = entries._cached[unused.key_id].used
     entries._cached[used.key_id].used = loaded_at + 30
-    entries.drop_old(loaded_at + keyring.MAX_UNUSED)
+    entries.drop_unused(loaded_at + keyring.MAX_UNUSED)
     assert set(entries._cached) == {used.key_id}
-
-
-def test_a_used_entry_is_dropped_after_four_to_five_minutes(admin, key):
-    find(admin, key)
-    entries = keyring._cache.current
-    slot = entries._cached[key.id]
-    assert slot.not_after == slot.used + MAX_AGE - key.id.int % 60
-    slot.used = slot.not_after
-    entries.drop_old(slot.not_after - 0.1)
-    assert key.id in entries._cached
-    entries.drop_old(slot.not_after)
-    assert key.id not in entries._cached
 
 
 def test_a_stranger_does_not_keep_a_key_in_memory(developer, stranger, new_key):

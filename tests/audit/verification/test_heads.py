@@ -1,12 +1,13 @@
 """An older row that was put back decides nothing. The sums find a head that was put back together with its row."""
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 
 from accounts.models import User
 from accounts.origin import Origin
 from accounts.service_accounts.services.tokens import issue_token
+from accounts.tokens import verified_tokens
 from accounts.users.services.invitations import check_invitation, invite_user
 from audit.models import AuditAlarm, AuditTree
 from audit.sequencing.alarms import AlarmKind
@@ -16,12 +17,15 @@ from audit.sequencing.state_heads import renew_heads
 from audit.services.resolving import resolve_alarm
 from audit.verification.database.epochs import watch_epochs
 from kernel import runtime
+from kernel.clock import process_now
 from kernel.errors import DomainError
+from kernel.freshness.models import EntityEpoch
 from kernel.http.problems import status_of
 from kernel.trust.models import StateHead
+from kernel.trust.row_heads import current_rows
 from kernel.trust.row_mac import IntegrityFailed
 from kernel.trust.row_state import delete_rows
-from keys.models import KeyGrant
+from keys.models import KeyGrant, KeyVersion
 from keys.transport.services.exporting import export_key
 from notifications.models import Webhook
 from tests.accounts.test_totp import enrol, sign_in
@@ -205,3 +209,57 @@ def test_heads_begin_once(admin):
     begin_state_once()
     assert StateHead.objects.count() == 0
     assert len(found()) > 5
+
+
+def test_a_forged_row_with_the_key_of_a_genuine_one_decides_nothing(admin):
+    """For Python, both have the same primary key. For the database, they have different ones, or are in different tables."""
+    key, friend, stranger = (
+        KeyFactory(),
+        make_persona("friend", "developer"),
+        make_persona("stranger", "developer"),
+    )
+    GrantFactory(key=key, to=friend.principal)
+    names = [field.column for field in KeyGrant._meta.concrete_fields]
+    forged = dict.fromkeys(names) | {
+        "principal_id": f"'{stranger.user.id}'",
+        "expires_at": "'2999-01-01 00:00:00+00'",
+    }
+    target = "key_grants"
+    if connection.vendor == "sqlite":
+        forged["id"] = "upper(id)"
+    else:
+        target = "forged_grants"
+        execute("CREATE TABLE forged_grants () INHERITS (key_grants)")
+    values = ", ".join(value or f'"{name}"' for name, value in forged.items())
+    execute(f"INSERT INTO {target} ({', '.join(names)}) SELECT {values} FROM key_grants")  # noqa: S608 - constants
+    runtime.fresh()
+    body = {"key_id": str(key.id), "algorithm": "aes-256-gcm", "data": "aGk="}
+    try:
+        assert stranger.api.post("/api/v1/encrypt", body).status in {404, 503}
+        assert friend.api.post("/api/v1/encrypt", body).code == "integrity_failed"
+    finally:
+        if connection.vendor != "sqlite":
+            execute("DROP TABLE forged_grants")
+
+
+def test_rows_that_refer_to_one_row_share_it_once_it_is_checked(admin):
+    key = KeyFactory()
+    ok(admin.api.post(f"/api/v1/keys/{key.id}/rotate", {"reason": "a test"}))
+    first, second = current_rows(KeyVersion.objects.filter(key=key).select_related("key"), "key")
+    assert first.key is second.key
+
+
+def test_a_process_does_not_go_on_with_cached_rows_whose_epochs_were_put_back(admin):
+    """A stamp has an age. At the commit of an operation, data with an old one is read again."""
+    victim = make_persona("victim", "developer")
+    key = KeyFactory(principal=victim.principal)
+    body = {"key_id": str(key.id), "algorithm": "aes-256-gcm", "data": "aGk="}
+    ok(victim.api.post("/api/v1/encrypt", body))
+    epochs = EntityEpoch.objects.in_bulk()
+    ok(admin.api.patch(f"/api/v1/users/{victim.user.id}", {"is_active": False}))
+    EntityEpoch.objects.all().delete()
+    EntityEpoch.objects.bulk_create(epochs.values())
+    assert victim.api.post("/api/v1/encrypt", body).status == 200, "the epochs do not show the change"
+    known = verified_tokens.find(victim.api.token, process_now())
+    known.stamp.not_after = 0.0
+    assert victim.api.post("/api/v1/encrypt", body).status == 401
