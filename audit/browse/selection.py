@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db.models import Model, Q, QuerySet, Value
 
 from audit.log.object_names import prefixed, without_prefix
+from audit.log.operations import OPERATION
 from audit.log.packed_rows import spelling_of
 from audit.log.raw_rows import HexContains, Spelled, any_text, timestamp_of
 from kernel.databases.rows import AnyOf
@@ -45,8 +46,9 @@ class LogCriteria:
     """Conditions on entries; empty ones match everything. ``since`` <= timestamp < ``until``.
 
     ``actor`` is the name or the id of a user or service account, ``object_id`` the id or the name of an object. ``action`` may also be
-    ``audit.log.operations.OPERATION``. An entry must match every word of ``search``: a part of its texts, or the whole
-    name of its object. A phrase in double quotes is one word. Raises Invalid for more than ``MAX_WORDS`` words.
+    ``audit.log.operations.OPERATION``, or the first words of a label. An entry must match every word of ``search``: a part
+    of its texts, or the beginning of a part of its object's name. A phrase in double quotes is one word, and no name.
+    Raises Invalid for more than ``MAX_WORDS`` words.
     """
 
     actor: str = ""
@@ -73,13 +75,23 @@ class LogCriteria:
     @property
     def words(self) -> list[str]:
         """The words, and the phrases with their quotes."""
-        return list(dict.fromkeys(_WORD.findall(self.search)))
+        return list(dict.fromkeys(split(self.search)))
+
+    @property
+    def is_search(self) -> bool:
+        """Whether no index supports a condition, so that entries have to be read."""
+        return bool(self.words or self.request_id or self.client_ip) or self.action == OPERATION
 
     @property
     def possible_names(self) -> set[str]:
-        """The words that may be the name of an object. A UUID is an id, and names are lower-case."""
-        given = [without_prefix(self.object_id), *(word for word in self.words if not word.startswith('"'))]
-        return {text.lower() for text in given if text and parse_id(text) is None}
+        """The name of the object, if it has no id. A UUID is an id, and names are lower-case."""
+        name = without_prefix(self.object_id).lower()
+        return {name} if name and parse_id(name) is None else set()
+
+    @property
+    def possible_beginnings(self) -> set[str]:
+        """The words that may begin a part of a name."""
+        return {word.lower() for word in self.words if not word.startswith('"') and parse_id(word) is None}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -229,6 +241,11 @@ def parse_id(text: str) -> UUID | None:
     except ValueError:
         return None
     return found if str(found) == text.lower() else None
+
+
+def split(search: str) -> list[str]:
+    """The words, and the phrases with their quotes."""
+    return _WORD.findall(search)
 
 
 def contains_word(word: str) -> Q:
