@@ -17,7 +17,6 @@ from uuid import UUID
 from django.db.models import Model, Q, QuerySet, Value
 
 from audit.log.object_names import prefixed, without_prefix
-from audit.log.operations import OPERATION
 from audit.log.packed_rows import spelling_of
 from audit.log.raw_rows import HexContains, Spelled, any_text, timestamp_of
 from kernel.databases.rows import AnyOf
@@ -25,6 +24,7 @@ from kernel.errors import Invalid
 
 EXACT_COUNT = 1_000  # counting further takes up to half a second, for a number that is of no use
 SEARCH_DEPTH = 20_000  # ids that one search reads, because no index supports it
+_SHORTEST = 3  # characters of a word that begins a part of a name: a trigram, which an index finds
 _PHRASE = re.compile(r'"[^"]+"')
 _WORD = re.compile(rf"{_PHRASE.pattern}|\S+")
 MAX_WORDS = 8  # per search: each is searched in every text of every entry that matches the words before it
@@ -78,20 +78,15 @@ class LogCriteria:
         return list(dict.fromkeys(split(self.search)))
 
     @property
-    def is_search(self) -> bool:
-        """Whether no index supports a condition, so that entries have to be read."""
-        return bool(self.words or self.request_id or self.client_ip) or self.action == OPERATION
-
-    @property
     def possible_names(self) -> set[str]:
-        """The name of the object, if it has no id. A UUID is an id, and names are lower-case."""
-        name = without_prefix(self.object_id).lower()
-        return {name} if name and parse_id(name) is None else set()
+        """The words that may be the name of an object. A UUID is an id, and names are lower-case."""
+        given = [without_prefix(self.object_id), *(word for word in self.words if not word.startswith('"'))]
+        return {text.lower() for text in given if text and parse_id(text) is None}
 
     @property
     def possible_beginnings(self) -> set[str]:
-        """The words that may begin a part of a name."""
-        return {word.lower() for word in self.words if not word.startswith('"') and parse_id(word) is None}
+        """Those that may begin a part of a name."""
+        return {word.lower() for word in self.words if len(word) >= _SHORTEST} & self.possible_names
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -42,8 +42,8 @@ class LogFilterForm(PageForm):
     """Filters of the log. The URL contains them under their API names, plus ``period``.
 
     ``asked`` has the valid values of the fields, of the typed qualifiers and of words that are filters, and a valid form
-    shows these. ``interpreted`` has those words by the name of their filter. ``rewritten`` names the fields that were sent with other values. ``fixed`` filters are those of the page: its URL
-    and its chips leave them out.
+    shows these. ``interpreted`` has those words by the name of their filter. ``rewritten`` names the fields that were
+    sent with other values. ``fixed`` filters are those of the page: its URL and its chips leave them out.
     """
 
     search = forms.CharField(

@@ -22,7 +22,7 @@ from audit.browse.selection import (
 )
 from audit.log.events import ActorType, Outcome
 from audit.log.object_names import NamedIds, has_part, ids_of, named_by, without_prefix
-from audit.log.operations import actions_of, has_action
+from audit.log.operations import OPERATION, actions_of, has_action
 from audit.log.raw_rows import Spelled, any_text, presentable, timestamp_of
 from audit.models import AuditLog, AuditTrail, Reader
 from audit.models.logs import AuditLogQuerySet
@@ -36,14 +36,15 @@ type _Matches = Callable[[Mapping[str, Any]], bool]
 class Selection:
     """The entries that the reader may see and that match the criteria: ``entries`` that match one of ``alternatives``.
 
-    ``is_narrow``: a filter with an index limits those that have to be read. ``matches`` decides about each entry of a
-    packed row; None: all of them match. ``names`` are those of objects that words of the search begin. If there were
-    too many (not ``has_all_names``), the words match whole names only. ``is_unnamed``: no visible object has the name
-    that the criteria give.
+    ``is_search``: no index supports a condition, so entries have to be read. ``is_narrow``: a filter with an index limits
+    them. ``matches`` decides about each entry of a packed row; None: all of them match. ``names`` are those of objects
+    that words of the search begin. If there were too many (not ``has_all_names``), words match whole names only.
+    ``is_unnamed``: no visible object has the name that the criteria give.
     """
 
     entries: AuditLogQuerySet
     alternatives: Sequence[Q]
+    is_search: bool
     is_narrow: bool
     matches: _Matches | None
     names: Sequence[str]
@@ -85,11 +86,10 @@ def select_logs(*, reader: Reader, criteria: LogCriteria, names: _Names | None =
     return Selection(
         entries.filter(rest),
         is_object(criteria.object_id, named) if criteria.object_id else actions,
+        is_search=bool(rest) or criteria.action == OPERATION,
         is_narrow=bool(criteria.object_id or criteria.actor or not rest),
         matches=Matcher(criteria, ids).matches if criteria.divides_rows else None,
-        names=[
-            name for name in sorted(ids) if any(has_part(name, word) for word in criteria.possible_beginnings)
-        ],
+        names=[name for name in sorted(ids) if any(has_part(name, word) for word in criteria.possible_names)],
         has_all_names=found.has_all,
         is_unnamed=bool(criteria.object_id) and not named and parse_id(criteria.object_id) is None,
     )

@@ -1,7 +1,7 @@
 """Read a page of the log. A search reads entries that no index finds, so it has additional limits."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import dropwhile, islice
@@ -125,14 +125,13 @@ def search_logs(*, reader: Reader, criteria: LogCriteria, before: int | None = N
     A search costs ``SEARCH_COST`` requests, and runs alone for its reader. It reads all entries of an object or actor,
     and otherwise at most ``SEARCH_DEPTH`` ids. Raises Denied, Throttled, SearchTimeout.
     """
-    time = time_column(criteria, "timestamp")
-    with search_limits(reader.identity) if criteria.is_search else nullcontext():
-        if criteria.is_search:
-            throttle.charge_principal(
-                reader.identity.budget, SEARCH_COST - 1
-            )  # the interface has charged one
-        selected = select_logs(reader=reader, criteria=criteria)
-        found = FoundLogs(selected, selected.entries, time, before)
+    selected, time = select_logs(reader=reader, criteria=criteria), time_column(criteria, "timestamp")
+    found = FoundLogs(selected, selected.entries, time, before)
+    if not selected.is_search:
+        yield found
+        return
+    with search_limits(reader.identity):
+        throttle.charge_principal(reader.identity.budget, SEARCH_COST - 1)  # the interface has charged one
         if not selected.is_narrow:
             part, stopped_at = _part(AuditLog.objects.visible_to(reader), criteria, before)
             found = FoundLogs(

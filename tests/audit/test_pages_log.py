@@ -123,7 +123,14 @@ def test_the_names_of_keys_are_suggested_to_who_may_see_them(browser, developer,
 
 
 @pytest.mark.parametrize(
-    "path", ["/audit/?object=%00", "/audit/?object=name:%00", "/audit/?search=%00", "/audit/?search=%22%22"]
+    "path",
+    [
+        "/audit/?object=%00",
+        "/audit/?object=name:%00",
+        "/audit/?search=%00",
+        "/audit/?search=%22%22",
+        "/audit/?search=%5C%5B%28%2Aabc",
+    ],
 )
 def test_unusual_text_is_no_name(browser, path):
     assert browser.get(path).status_code in {200, 422}
