@@ -33,7 +33,11 @@ class KeysConfig(AppConfig):
         object_names.register(
             "key",
             object_names.NamedObjects(
-                visible_to=Key.objects.visible_to, column="name", page="key", prefix=PREFIX
+                visible_to=Key.objects.visible_to,
+                column="name",
+                page="key",
+                prefix=PREFIX,
+                indexed="searched_text",
             ),
         )
         object_names.register(

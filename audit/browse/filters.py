@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from audit.browse.selection import LogCriteria
-from audit.log.action_labels import RESULTS, label_of, word_label
+from audit.log.action_labels import RESULTS, actions_beginning, label_of, word_label
 from audit.log.canonical import format_timestamp
 from audit.log.operations import OPERATION
 
@@ -17,6 +17,7 @@ PERIODS = MappingProxyType(
     {
         "1h": "Last hour",
         "24h": "Last 24 hours",
+        "today": "Today (UTC)",
         "yesterday": "Yesterday (UTC)",
         "7d": "Last 7 days",
         "30d": "Last 30 days",
@@ -58,8 +59,10 @@ def criteria_of(filters: Mapping[str, str]) -> LogCriteria:
 
 def bounds_of(period: str, now: datetime) -> tuple[datetime | None, datetime | None]:
     """The ``since`` and the ``until`` of one of the ``PERIODS``, or of "", which has none."""
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if period == "today":
+        return today, None
     if period == "yesterday":
-        today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return today - timedelta(days=1), today
     return (now - _LENGTHS[period], None) if period else (None, None)
 
@@ -67,6 +70,12 @@ def bounds_of(period: str, now: datetime) -> tuple[datetime | None, datetime | N
 def operations_query(since: datetime, **filters: str) -> str:
     """The query string of a list of the operations since then. ``filters`` have their API names."""
     return urlencode({"action": OPERATION, **filters, "from": f"{since:%Y-%m-%dT%H:%M:%SZ}"})
+
+
+def action_in_words(action: str) -> str:
+    """The label of the action. ``Sign …`` for the first word of several labels."""
+    actions = actions_beginning(action) or [action]
+    return label_of(actions[0]) if len(actions) == 1 else f"{action.capitalize()} …"
 
 
 def in_words(filters: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -95,7 +104,7 @@ def _time_in_words(value: str) -> str:
 
 
 _IN_WORDS: Mapping[str, Callable[[str], str]] = {
-    "action": label_of,
+    "action": action_in_words,
     "actor_type": word_label,
     "from": _time_in_words,
     "outcome": lambda value: RESULTS.get(value, value).capitalize(),

@@ -7,8 +7,8 @@ from audit.browse.selection import SEARCHED, LogCriteria, object_ids, parse_id, 
 from audit.log.canonical import format_timestamp
 from audit.log.entries import ACTOR_ID
 from audit.log.events import Outcome
-from audit.log.object_names import without_prefix
-from audit.log.operations import OPERATION, PREFIX, is_operation
+from audit.log.object_names import named_by, without_prefix
+from audit.log.operations import OPERATION, PREFIX, actions_of, is_operation
 from kernel.identities import Identity
 
 _EQUAL = ("actor_type", "outcome", "source", "request_id", "client_ip")
@@ -26,15 +26,17 @@ class Matcher:
         self._since = "" if criteria.since is None else format_timestamp(criteria.since)
         # "~" is greater than any timestamp.
         self._until = "~" if criteria.until is None else format_timestamp(criteria.until)
+        self._actions = actions_of(criteria.action) if criteria.action else []
         self._actor_id = parse_id(criteria.actor)
         self._objects = _objects_of(criteria.object_id, names)
-        self._words = [(phrase_of(word), names.get(word.lower(), ())) for word in criteria.words]
+        self._words = [(phrase_of(word), named_by(word, names)) for word in criteria.words]
 
     @property
     def may_match_operations(self) -> bool:
         """Whether a successful operation can match."""
-        action, outcome = self._criteria.action, self._criteria.outcome
-        return outcome in {"", Outcome.OK} and (action in {"", OPERATION} or action.startswith(PREFIX))
+        return self._criteria.outcome in {"", Outcome.OK} and (
+            self._criteria.action in {"", OPERATION} or any(each.startswith(PREFIX) for each in self._actions)
+        )
 
     def matches(self, entry: Mapping[str, Any]) -> bool:
         """Whether the entry, spelled as in its canonical JSON, matches all conditions."""
@@ -51,8 +53,9 @@ class Matcher:
         )
 
     def _has_action(self, entry: Mapping[str, Any]) -> bool:
-        action = self._criteria.action
-        return is_operation(entry) if action == OPERATION else action in {"", entry["action"]}
+        if self._criteria.action == OPERATION:
+            return is_operation(entry)
+        return not self._actions or entry["action"] in self._actions
 
     def _has_actor(self, entry: Mapping[str, Any]) -> bool:
         if self._actor_id is not None:

@@ -1,7 +1,6 @@
 """Parse the search input of the log: words, and qualifiers such as ``actor:mira result:denied after:2026-11-01``."""
 
 import re
-from collections.abc import Iterable
 from types import MappingProxyType
 
 from audit.log.action_labels import RESULTS
@@ -34,11 +33,6 @@ _LIKE_ONE = re.compile(r"([a-z_]+):\S", re.IGNORECASE)
 def similar_words(words: str) -> list[str]:
     """The names, as typed, of words that look like qualifiers but are none."""
     return [found[1] for word in words.split() if (found := _LIKE_ONE.match(word))]
-
-
-def results_in(words: Iterable[str]) -> list[tuple[str, str]]:
-    """The words that are a result as the list shows it, such as ``failed``, and its outcome in the log."""
-    return [(word, OUTCOMES[word.lower()]) for word in words if word.lower() in OUTCOMES]
 
 
 def read_search(text: str) -> tuple[str, list[tuple[str, str, str]]]:

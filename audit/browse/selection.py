@@ -24,6 +24,7 @@ from kernel.errors import Invalid
 
 EXACT_COUNT = 1_000  # counting further takes up to half a second, for a number that is of no use
 SEARCH_DEPTH = 20_000  # ids that one search reads, because no index supports it
+_SHORTEST = 3  # characters of a word that begins a part of a name: a trigram, which an index finds
 _PHRASE = re.compile(r'"[^"]+"')
 _WORD = re.compile(rf"{_PHRASE.pattern}|\S+")
 MAX_WORDS = 8  # per search: each is searched in every text of every entry that matches the words before it
@@ -45,8 +46,9 @@ class LogCriteria:
     """Conditions on entries; empty ones match everything. ``since`` <= timestamp < ``until``.
 
     ``actor`` is the name or the id of a user or service account, ``object_id`` the id or the name of an object. ``action`` may also be
-    ``audit.log.operations.OPERATION``. An entry must match every word of ``search``: a part of its texts, or the whole
-    name of its object. A phrase in double quotes is one word. Raises Invalid for more than ``MAX_WORDS`` words.
+    ``audit.log.operations.OPERATION``, or the first words of a label. An entry must match every word of ``search``: a part
+    of its texts, or the beginning of a part of its object's name. A phrase in double quotes is one word, and no name.
+    Raises Invalid for more than ``MAX_WORDS`` words.
     """
 
     actor: str = ""
@@ -73,13 +75,18 @@ class LogCriteria:
     @property
     def words(self) -> list[str]:
         """The words, and the phrases with their quotes."""
-        return list(dict.fromkeys(_WORD.findall(self.search)))
+        return list(dict.fromkeys(split(self.search)))
 
     @property
     def possible_names(self) -> set[str]:
         """The words that may be the name of an object. A UUID is an id, and names are lower-case."""
         given = [without_prefix(self.object_id), *(word for word in self.words if not word.startswith('"'))]
         return {text.lower() for text in given if text and parse_id(text) is None}
+
+    @property
+    def possible_beginnings(self) -> set[str]:
+        """Those that may begin a part of a name."""
+        return {word.lower() for word in self.words if len(word) >= _SHORTEST} & self.possible_names
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -229,6 +236,11 @@ def parse_id(text: str) -> UUID | None:
     except ValueError:
         return None
     return found if str(found) == text.lower() else None
+
+
+def split(search: str) -> list[str]:
+    """The words, and the phrases with their quotes."""
+    return _WORD.findall(search)
 
 
 def contains_word(word: str) -> Q:

@@ -1,28 +1,28 @@
 """The form that filters the audit log."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
 
 from audit.browse.filters import LABELS, PERIODS, bounds_of, in_words, utc_text
+from audit.browse.interpretation import interpret
 from audit.browse.qualifiers import OUTCOMES, QUALIFIERS, read_search, similar_words
 from audit.browse.selection import LogCriteria
-from audit.log.action_labels import RESULTS, label_of, word_label
+from audit.forms.fields import AddressField, action_choices, date_time_field, plain_text, word_choices
+from audit.log.action_labels import RESULTS
 from audit.log.events import TEXT_LIMITS, ActorType, Outcome, Source
-from audit.log.operations import LABEL, OPERATION
 from kernel.errors import Invalid
-from kernel.http.addresses import canonical_address
-from kernel.pages.forms import PageForm, UtcDateTimeField
+from kernel.pages.forms import PageForm
 
 _WORDS: Mapping[str, Iterable[str]] = {
     "outcome": OUTCOMES,
     "source": Source,
     "actor_type": ActorType,
 }  # fields with a fixed set of values
+_OTHER_RESULT = {Outcome.DENIED: Outcome.ERROR, Outcome.ERROR: Outcome.DENIED}
 _ONE_KEY = "This page shows one key only. Search the audit log for other objects."
 # Fields that are shown on request only. Otherwise the form would take a third of the screen.
 _RARE = (
@@ -38,38 +38,12 @@ _RARE = (
 )
 
 
-def _choices(words: Iterable[str]) -> list[tuple[str, str]]:
-    return [("", "Any"), *((word, word_label(word)) for word in words)]
-
-
-def _plain_text() -> forms.TextInput:
-    return forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
-
-
-def _date_time_field(label: str) -> UtcDateTimeField:
-    # A text field: browsers show date pickers in the local format, and as if the time were local.
-    widget = forms.TextInput(attrs={"placeholder": "2026-11-25 14:05", "autocomplete": "off"})
-    invalid = "Enter a UTC time, such as 2026-11-01 or 2026-11-25T14:05."
-    return UtcDateTimeField(required=False, label=label, widget=widget, error_messages={"invalid": invalid})
-
-
-class _AddressField(forms.CharField):
-    """An IP address in any spelling, converted to the canonical one."""
-
-    def clean(self, value: Any) -> str:
-        text = super().clean(value)
-        address = canonical_address(text)
-        if text and not address:
-            raise forms.ValidationError("Enter an IP address.")
-        return address
-
-
 class LogFilterForm(PageForm):
     """Filters of the log. The URL contains them under their API names, plus ``period``.
 
-    ``asked`` has the valid values of the fields and of the typed qualifiers, and a valid form shows these.
-    ``rewritten`` names the fields that were sent with other values. ``fixed`` filters are those of the page: its URL
-    and its chips leave them out.
+    ``asked`` has the valid values of the fields, of the typed qualifiers and of words that are filters, and a valid form
+    shows these. ``interpreted`` has those words by the name of their filter. ``rewritten`` names the fields that were
+    sent with other values. ``fixed`` filters are those of the page: its URL and its chips leave them out.
     """
 
     search = forms.CharField(
@@ -116,24 +90,25 @@ class LogFilterForm(PageForm):
         label=LABELS["outcome"],
         choices=[("", "Any"), *((word.value, RESULTS[word].capitalize()) for word in Outcome)],
     )
-    source = forms.ChoiceField(required=False, choices=_choices(Source))
-    client_ip = _AddressField(
-        required=False, label=LABELS["client_ip"], max_length=TEXT_LIMITS["client_ip"], widget=_plain_text()
+    source = forms.ChoiceField(required=False, choices=word_choices(Source))
+    client_ip = AddressField(
+        required=False, label=LABELS["client_ip"], max_length=TEXT_LIMITS["client_ip"], widget=plain_text()
     )
     request_id = forms.CharField(
-        required=False, label=LABELS["request_id"], max_length=TEXT_LIMITS["request_id"], widget=_plain_text()
+        required=False, label=LABELS["request_id"], max_length=TEXT_LIMITS["request_id"], widget=plain_text()
     )
-    actor_type = forms.ChoiceField(required=False, choices=_choices(ActorType))
+    actor_type = forms.ChoiceField(required=False, choices=word_choices(ActorType))
     period = forms.ChoiceField(required=False, choices=[("", "Any time"), *PERIODS.items()])
 
     def __init__(self, data: Mapping[str, Any], *, fixed: Mapping[str, str] | None = None) -> None:
         super().__init__(data)
         self.asked: dict[str, Any] = {}
+        self.interpreted: dict[str, str] = {}
         self.rewritten: set[str] = set()
         self.shows_rare = data.get("more") == "1"
         self.fixed = dict(fixed or {})
         # "from" is a Python keyword, so it cannot be declared above.
-        self.fields |= {"from": _date_time_field("From (UTC)"), "to": _date_time_field("To (UTC)")}
+        self.fields |= {"from": date_time_field("From (UTC)"), "to": date_time_field("To (UTC)")}
         self.full_clean()
         if not self.errors:
             self._show_asked()
@@ -141,24 +116,23 @@ class LogFilterForm(PageForm):
 
     def offer_actions(self, actions: Iterable[str]) -> None:
         """Set the choices of the action, to which the chosen one always belongs."""
-        known = sorted({*actions, str(self.data.get("action", ""))} - {"", OPERATION})
-        general = [("", "Any"), (OPERATION, LABEL)]
-        self.fields["action"].widget.choices = [*general, *_grouped(known)]
+        self.fields["action"].widget.choices = action_choices(actions, str(self.data.get("action", "")))
 
     def clean(self) -> dict[str, Any]:
         given = {name: value for name, value in self.cleaned_data.items() if value} | self.fixed
         if "period" in given and self._has_new_period:
             given = {name: value for name, value in given.items() if name not in {"from", "to"}}
         words, typed = read_search(given.pop("search", ""))
+        found: dict[str, Any] = {}
+        for spelt, name, text in typed:
+            self._take(found, spelt, name, text)
+        given |= self._without_conflicts(given, found)
+        words = self._interpret(words, given, found)
         try:
             LogCriteria(search=words)
         except Invalid as refusal:
             self.add_error("search", list(refusal.fields["search"]))
             words = ""
-        found: dict[str, Any] = {}
-        for spelt, name, text in typed:
-            self._take(found, spelt, name, text)
-        given |= self._without_conflicts(given, found)
         for name in {"from", "to"} & given.keys():
             self._to_utc(given, name)
         if {"from", "to"} <= given.keys() and given["from"] > given["to"]:
@@ -170,6 +144,19 @@ class LogFilterForm(PageForm):
         if words:
             self.asked = {"search": words, **self.asked}
         return self.cleaned_data
+
+    def _interpret(self, words: str, given: dict[str, Any], typed: Collection[str]) -> str:
+        """Replace the values of fields by words that are filters, and return the other words. A qualifier is the newest
+        value of its field.
+        """
+        taken = {*typed, *(["period"] if "from" in typed else [])}
+        words, found = interpret(words, taken)
+        if "period" in found:
+            for name in {"from", "to"} - set(typed):
+                given.pop(name, None)
+        given |= {name: value for name, (_, value) in found.items()}
+        self.interpreted = {name: phrase for name, (phrase, _) in found.items()}
+        return words
 
     @property
     def _has_new_period(self) -> bool:
@@ -282,17 +269,24 @@ class LogFilterForm(PageForm):
         """The label, the value in words, and the query string without it, for each filter."""
         filters = self.filters
         return [
-            (label, value, urlencode({other: text for other, text in filters.items() if other != name}))
+            (label, value, self._query(name))
             for name, (label, value) in zip(filters, in_words(filters), strict=True)
         ]
 
+    @property
+    def as_text(self) -> list[tuple[str, str]]:
+        """For each phrase that is a filter: the phrase, and the query string that searches for its text instead."""
+        return [(phrase, self._query(name, phrase)) for name, phrase in self.interpreted.items()]
 
-def _grouped(actions: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Choices such as "Rotate key (keys.key.rotated)", grouped by the first two parts of the action."""
-    groups = groupby(actions, lambda word: word.rpartition(".")[0])
-    return [(group, [(word, _labelled(word)) for word in words]) for group, words in groups]
+    def _query(self, left_out: str, phrase: str = "") -> str:
+        """The query string without a filter, and with a phrase in the search."""
+        filters = {name: text for name, text in self.filters.items() if name != left_out}
+        if phrase:
+            filters["search"] = f'{filters.get("search", "")} "{phrase}"'.strip()
+        return urlencode(filters)
 
-
-def _labelled(action: str) -> str:
-    label = label_of(action)
-    return action if label == action else f"{label} ({action})"
+    @property
+    def other_results(self) -> list[tuple[str, str]]:
+        """Instead of refused requests, those that failed, and the other way round: the result, and the query string."""
+        other = _OTHER_RESULT.get(self.asked.get("outcome", ""))
+        return [(RESULTS[other].capitalize(), urlencode(self.filters | {"outcome": other}))] if other else []

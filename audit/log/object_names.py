@@ -4,19 +4,23 @@ Each app registers its objects that have names. Names are read when a page or a 
 gets the name of an object that they may not see.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from django.db.models import CharField, QuerySet, Value
+from django.db.models import CharField, Q, QuerySet, Value
 
 from audit.log.raw_rows import Spelled, uuid_of
 from kernel.errors import Denied
 from kernel.runtime import ProcessState
 
 _MOST_CHECKED: Final = 50_000
+MOST_BEGUN: Final = 100  # names that the words of one search may begin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +29,15 @@ class NamedObjects:
 
     ``visible_to`` returns the rows that a reader may see, each with a MAC. It raises Denied if there are none. ``page``
     is the URL name of an object's page, with the name as its argument. A refused request records ``prefix`` and the
-    name instead of the id.
+    name instead of the id. ``indexed`` is a column with a trigram index whose text contains the name, unless ``column`` has
+    such an index or the table is small.
     """
 
     visible_to: Callable[[Any], QuerySet[Any]]
     column: str
     page: str = ""
     prefix: str = ""
+    indexed: str = ""
 
 
 _TYPES: dict[str, NamedObjects] = {}  # noqa: CC6 - apps register in AppConfig.ready
@@ -63,25 +69,57 @@ def visible_names(reader: object, objects: Iterable[tuple[Any, Any]]) -> Mapping
     return {(row.type, row.id): row.name for row in rows if row in checked}
 
 
-def ids_of(reader: object, names: Collection[str]) -> Mapping[str, frozenset[str]]:
-    """``{name: ids}`` of the names that visible objects have, with one query if they were checked before.
+class NamedIds(NamedTuple):
+    """``{name: ids}`` of objects. ``has_all``: also of those with a part that begins like a word; False if these are more than ``MOST_BEGUN``."""
 
-    Ids include ``prefix`` and the name. Raises IntegrityFailed if a row was altered.
+    ids: Mapping[str, Collection[str]]
+    has_all: bool = True
+
+
+def ids_of(reader: object, names: Collection[str], beginnings: Collection[str] = ()) -> NamedIds:
+    """The visible objects that have one of the ``names``, or a name with a part that begins with one of the ``beginnings``,
+    which are some of the ``names``.
+
+    One query if they were checked before. Ids include ``prefix`` and the name. Raises IntegrityFailed if a row was altered.
     """
     if not names:
-        return {}
-    visible = {
-        each: rows.filter(**{f"{_TYPES[each].column}__in": names})
-        for each, rows in _visible_to(reader, _TYPES)
-    }
-    rows = _read(visible)
+        return NamedIds({})
+    visible = {}
+    for each, found in _visible_to(reader, _TYPES):
+        named = Q(**{f"{_TYPES[each].column}__in": names})
+        visible[each] = found.filter(named | _has_part(_TYPES[each], beginnings))
+    rows = _read(visible, MOST_BEGUN + 1)
+    if len(rows) > MOST_BEGUN and beginnings:
+        return NamedIds(ids_of(reader, names).ids, has_all=False)
     for altered in set(rows) - _checked(rows, visible):
         for row in visible[altered.type]:
             row.check_mac()
     ids: defaultdict[str, set[str]] = defaultdict(set)
     for row in rows:
         ids[row.name] |= {row.id, *prefixed(row.name)}
-    return {name: frozenset(found) for name, found in ids.items()}
+    return NamedIds({name: frozenset(found) for name, found in ids.items()})
+
+
+def has_part(name: str, beginning: str) -> bool:
+    """Whether a part of the name begins like this: ``payout-iban`` has ``payout`` and ``iban``."""
+    return re.search(_part_of([beginning]), name) is not None
+
+
+def named_by(word: str, names: Mapping[str, Collection[str]]) -> set[str]:
+    """The ids of those ``names`` that have a part which begins with the word."""
+    return {each for name, ids in names.items() if has_part(name, word.lower()) for each in ids}
+
+
+def _has_part(objects: NamedObjects, beginnings: Collection[str]) -> Q:
+    """Match a name like ``has_part``. The index, or a comparison that is faster than the expression, finds a few."""
+    text = objects.indexed or objects.column
+    some = reduce(or_, (Q(**{f"{text}__contains": each}) for each in beginnings), Q(pk__in=()))
+    return some & Q(**{f"{objects.column}__regex": _part_of(beginnings)})
+
+
+def _part_of(beginnings: Iterable[str]) -> str:
+    """A regular expression for Python and PostgreSQL."""
+    return f"(^|[^a-z0-9])({'|'.join(map(re.escape, sorted(beginnings)))})"
 
 
 def prefixed(name: str) -> list[str]:
@@ -123,15 +161,15 @@ class _Row(NamedTuple):
 _checked_rows = ProcessState(set[_Row])
 
 
-def _read(visible: Mapping[str, QuerySet[Any]]) -> list[_Row]:
-    """The rows of all types, with one statement."""
+def _read(visible: Mapping[str, QuerySet[Any]], most: int | None = None) -> list[_Row]:
+    """The rows of all types, with one statement. ``most``: only that many."""
     rows = [
         found.order_by().values_list(
             Value(each, output_field=CharField()), Spelled("id"), _TYPES[each].column
         )
         for each, found in visible.items()
     ]
-    return [_Row(*row) for row in (rows[0].union(*rows[1:], all=True) if rows else ())]
+    return [_Row(*row) for row in (rows[0].union(*rows[1:], all=True)[:most] if rows else ())]
 
 
 def _checked(rows: Collection[_Row], visible: Mapping[str, QuerySet[Any]]) -> set[_Row]:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from django.db.models import Q
 
+from audit.log.action_labels import actions_beginning
 from audit.log.events import TRAIL_DIGESTS, Outcome
 
 OPERATION: Final = "operation"
@@ -35,6 +36,11 @@ def has_only_succeeded(action: str, outcome: str, meta: str) -> bool:
     Such entries may share a row, and their rows may leave the database. Readers look up all others one by one.
     """
     return action.startswith(PREFIX) and outcome == Outcome.OK and TRAIL_DIGESTS not in meta
+
+
+def actions_of(action: str) -> list[str]:
+    """The actions that a filter matches: all whose labels begin with its words, otherwise the action itself."""
+    return actions_beginning(action) or [action]
 
 
 def has_action(action: str) -> Q:

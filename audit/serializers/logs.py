@@ -48,7 +48,7 @@ class LogQuerySerializer(_KeysetQuerySerializer):
     action = serializers.CharField(
         max_length=TEXT_LIMITS["action"],
         required=False,
-        help_text=f"An action, or {OPERATION} for every cryptographic operation with a key.",
+        help_text=f"An action, the first words of its label, or {OPERATION} for every cryptographic operation with a key.",
     )
     object = serializers.CharField(
         max_length=TEXT_LIMITS["object_id"],
@@ -64,7 +64,7 @@ class LogQuerySerializer(_KeysetQuerySerializer):
     search = serializers.CharField(
         max_length=200,
         required=False,
-        help_text=f"At most {MAX_WORDS} words. Each must occur in the entry, or be the name of its key or user.",
+        help_text=f"At most {MAX_WORDS} words. Each must occur in the entry, or begin a part of the name of its key or user.",
     )
 
     def validate_client_ip(self, given: str) -> str:

@@ -17,10 +17,10 @@ from audit.errors import TooManyExports
 from audit.exports import files
 from audit.exports.formats import FILE_TYPES, ExportFormat
 from audit.log.events import Actor, Event
-from audit.log.object_names import ids_of
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION, AuditExport
 from audit.models.exports import AuditExportQuerySet
 from audit.services.jobs import recorded_requester
+from audit.services.reading import read_names
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.databases.rows import first_of, is_of
@@ -83,7 +83,7 @@ def request_export(
         **recorded_requester(principal.actor),
         format=export_format,
         filters=filters_of(criteria),
-        names={name: sorted(ids) for name, ids in ids_of(principal, criteria.possible_names).items()},
+        names={name: sorted(ids) for name, ids in read_names(principal, criteria).ids.items()},
         is_of_own_acts=reach != "all",
         unit="rows",
     )

@@ -21,8 +21,8 @@ from audit.browse.selection import (
     parse_id,
 )
 from audit.log.events import ActorType, Outcome
-from audit.log.object_names import ids_of, without_prefix
-from audit.log.operations import OPERATION, has_action
+from audit.log.object_names import NamedIds, has_part, ids_of, named_by, without_prefix
+from audit.log.operations import OPERATION, actions_of, has_action
 from audit.log.raw_rows import Spelled, any_text, presentable, timestamp_of
 from audit.models import AuditLog, AuditTrail, Reader
 from audit.models.logs import AuditLogQuerySet
@@ -37,8 +37,9 @@ class Selection:
     """The entries that the reader may see and that match the criteria: ``entries`` that match one of ``alternatives``.
 
     ``is_search``: no index supports a condition, so entries have to be read. ``is_narrow``: a filter with an index limits
-    them. ``matches`` decides about each entry of a packed row; None: all of them match. ``names`` are the words of the
-    search that name an object. ``is_unnamed``: no visible object has the name that the criteria give.
+    them. ``matches`` decides about each entry of a packed row; None: all of them match. ``names`` are those of objects
+    that words of the search begin. If there were too many (not ``has_all_names``), words match whole names only.
+    ``is_unnamed``: no visible object has the name that the criteria give.
     """
 
     entries: AuditLogQuerySet
@@ -47,6 +48,7 @@ class Selection:
     is_narrow: bool
     matches: _Matches | None
     names: Sequence[str]
+    has_all_names: bool
     is_unnamed: bool
 
     def has_match(self, columns: Mapping[str, Any]) -> bool:
@@ -65,11 +67,14 @@ def select_logs(*, reader: Reader, criteria: LogCriteria, names: _Names | None =
     )
     if criteria.actor_type == ActorType.SERVICE_ACCOUNT:
         entries = entries.filter(actor_id__isnull=False)  # true anyway, but idx_audit_logs_account needs it
-    if criteria.action:
-        entries = entries.filter(has_action(criteria.action))
     if criteria.actor:
         entries = entries.filter(_is_actor(criteria.actor))
-    ids = ids_of(reader, criteria.possible_names) if names is None else names
+    actions = [has_action(each) for each in actions_of(criteria.action)] if criteria.action else []
+    # One alternative for each action, unless the ids of an object are the alternatives.
+    if criteria.object_id or len(actions) == 1:
+        entries, actions = entries.filter(any_of(actions)), []
+    found = read_names(reader, criteria) if names is None else NamedIds(names)
+    ids = found.ids
     named = ids.get(without_prefix(criteria.object_id).lower(), ())
     # No index: it would slow down every operation.
     rest = Q(client_ip=criteria.client_ip) if criteria.client_ip else Q()
@@ -77,16 +82,22 @@ def select_logs(*, reader: Reader, criteria: LogCriteria, names: _Names | None =
         rest &= has_request(criteria.request_id)
     for word in criteria.words:
         # A name adds events and hides none: anyone who creates keys chooses names, such as that of a client program.
-        rest &= contains_word(word) | any_of(Q(object_id=each) for each in ids.get(word.lower(), ()))
+        rest &= contains_word(word) | Q(object_id__in=sorted(named_by(word, ids)))
     return Selection(
         entries.filter(rest),
-        is_object(criteria.object_id, named) if criteria.object_id else (),
+        is_object(criteria.object_id, named) if criteria.object_id else actions,
         is_search=bool(rest) or criteria.action == OPERATION,
         is_narrow=bool(criteria.object_id or criteria.actor or not rest),
         matches=Matcher(criteria, ids).matches if criteria.divides_rows else None,
-        names=[word for word in criteria.words if word.lower() in ids],
+        names=[name for name in sorted(ids) if any(has_part(name, word) for word in criteria.possible_names)],
+        has_all_names=found.has_all,
         is_unnamed=bool(criteria.object_id) and not named and parse_id(criteria.object_id) is None,
     )
+
+
+def read_names(reader: Reader, criteria: LogCriteria) -> NamedIds:
+    """The objects that the criteria name."""
+    return ids_of(reader, criteria.possible_names, criteria.possible_beginnings)
 
 
 def find_logs(*, reader: Reader, criteria: LogCriteria, names: _Names | None = None) -> AuditLogQuerySet:

@@ -10,11 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 
-from audit.browse.qualifiers import results_in
 from audit.browse.selection import SEARCH_DEPTH, LogCriteria
 from audit.browse.suggestions import suggest
 from audit.forms.filters import LogFilterForm
-from audit.log.object_names import names_beginning_with
+from audit.log.object_names import MOST_BEGUN, has_part, names_beginning_with
 from audit.models import EXPORT_PERMISSION, READ_PERMISSION
 from audit.sequencing.eras import Eras
 from audit.services import following, searching, segments, showing
@@ -27,6 +26,7 @@ LIMIT = 50
 _MOST_AT_ONCE = 10_000  # entries that one live update looks through
 _MOST_FOLLOWED = 500  # rows that live updates add to a page before they must be restarted
 _MOST_NAMES = 100  # keys that are suggested at once
+_MOST_NAMED = 5  # names in a search that have a link
 _RESULTS, _MORE, _LIVE, _FILTERS, _KEYS = (
     "log-results",
     "more-entries",
@@ -121,12 +121,14 @@ class EventList:
             "next_before": next_before,
             "before": before,
             "depth": SEARCH_DEPTH,
+            "most_begun": MOST_BEGUN,
             "is_closed": criteria.until is not None and criteria.until <= process_now(),
             "stopped_at": stopped_at,
             "selection": found.selection,
             "archived_until": self._archived_until(criteria),
         }
-        shown |= self._better_filters(shown["form"].filters, criteria, found.selection.names)
+        if not criteria.object_id:
+            shown["named"] = self._named(shown["form"].filters, criteria, found.selection.names)
         if next_before := next_before or stopped_at:
             shown["more_url"] = self._url({**shown["form"].filters, "before": str(next_before)})
         response = self._show(**shown)
@@ -189,29 +191,19 @@ class EventList:
             "more_filters_url": self._url({**filters, "more": "1"}),
         }
 
-    def _better_filters(
+    def _named(
         self, filters: Mapping[str, str], criteria: LogCriteria, names: Sequence[str]
-    ) -> dict[str, Any]:
-        """Filters that may be meant by words of the search."""
-        better: dict[str, Any] = {}
-        if not criteria.object_id:
-            better["named"] = [self._only(name, filters, criteria) for name in names]
-        if not criteria.outcome:
-            better["results"] = [
-                (word, self._instead_of(word, filters, criteria, outcome=outcome))
-                for word, outcome in results_in(criteria.words)
-            ]
-        return better
-
-    def _only(self, name: str, filters: Mapping[str, str], criteria: LogCriteria) -> tuple[str, str]:
-        """The name, and the URL of the list of its events alone, which an index finds."""
-        return name, self._instead_of(name, filters, criteria, object=name.lower())
-
-    def _instead_of(self, word: str, filters: Mapping[str, str], criteria: LogCriteria, **other: str) -> str:
-        """The URL of the list with another filter instead of a word of the search."""
-        search = " ".join(each for each in criteria.words if each != word)
-        rest = {key: value for key, value in filters.items() if key != "search"} | other
-        return self._url(rest | ({"search": search} if search else {}))
+    ) -> list[tuple[str, str]]:
+        """The first names that words of the search begin, and the URL of the list of their events alone, which an
+        index finds.
+        """
+        others = {key: value for key, value in filters.items() if key != "search"}
+        found = []
+        for name in names[:_MOST_NAMED]:
+            words = [each for each in criteria.words if not has_part(name, each.lower())]
+            search = {"search": " ".join(words)} if words else {}
+            found.append((name, self._url(others | {"object": name} | search)))
+        return found
 
     def _url(self, filters: Mapping[str, str]) -> str:
         return f"{self.url}?{urlencode(filters)}" if filters else self.url

@@ -14,7 +14,7 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 9_842,
-    "audit": 23_659,
+    "audit": 23_851,
     "backups": 1_363,
     "canaries": 4_896,
     "ciphercanary": 3_427,
@@ -22,7 +22,7 @@ CEILINGS = {
     "crypto_ops": 9_124,
     "demo": 1_096,
     "kernel": 15_179,
-    "keys": 12_303,
+    "keys": 12_307,
     "notifications": 2_169,
 }
 SLACK = 100

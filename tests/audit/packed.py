@@ -63,6 +63,8 @@ def criteria_of(log, requests, now):
         LogCriteria(search="no-such-word"),
         LogCriteria(search=WORD, object_id=log.keys[2]),
         LogCriteria(search=WORD, since=now - timedelta(minutes=2, seconds=30)),
+        LogCriteria(action="decrypt"),
+        LogCriteria(action="decrypt", search=WORD),
     ]
 
 

@@ -20,6 +20,7 @@ BOTH = {"from": "2026-11-20T00:00:00Z", "to": "2026-11-21T08:30:00Z"}
         ({**TIMES, "period": "1h", "shown_period": "1h"}, BOTH),
         ({**TIMES, "period": "", "shown_period": "1h"}, BOTH),
         ({**TIMES, "period": "1h"}, BOTH),  # a link
+        ({"search": "last hour", **TIMES}, {"period": "1h"}),
         ({"search": "after:2026-11-20", "period": "1h", "shown_period": "1h"}, {"from": BOTH["from"]}),
         ({"to": TIMES["to"], "period": "24h", "shown_period": "24h"}, {"period": "24h", "to": BOTH["to"]}),
     ],
@@ -40,6 +41,7 @@ def test_yesterday_is_the_day_before_in_utc():
 
     today = datetime(2026, 11, 27, tzinfo=UTC)
     assert bounds(period="yesterday") == (today - timedelta(days=1), today)
+    assert bounds(period="today") == (today, None)
     assert bounds(period="yesterday", to="2026-11-26 12:00")[1] == today - timedelta(hours=12)
     assert bounds(period="1h") == (NOW - timedelta(hours=1), None)
     assert {word: bounds(period=word)[0] < NOW for word in PERIODS} == dict.fromkeys(PERIODS, True)
@@ -51,10 +53,13 @@ def test_yesterday_is_the_day_before_in_utc():
         ({"search": "payments-db result:ok"}, {"search": "payments-db", "outcome": "ok"}),
         ({"search": "actor:dora", "actor": "ada"}, {"actor": "dora"}),  # the field is hidden
         ({"search": "actor:ada", "actor": "ada", "more": "1"}, {"actor": "ada"}),
+        ({"search": "denied x", "outcome": "ok"}, {"search": "x", "outcome": "denied"}),
+        ({"search": "result:ok denied"}, {"search": '"denied"', "outcome": "ok"}),
+        ({"search": "after:2026-11-20 today"}, {"search": '"today"', "from": "2026-11-20 00:00"}),
         ({"search": "after:2026-11-20 x"}, {"search": "x", "from": "2026-11-20 00:00"}),
     ],
 )
-def test_a_typed_qualifier_becomes_the_value_of_its_field(sent, shown):
+def test_a_typed_filter_becomes_the_value_of_its_field(sent, shown):
     form = LogFilterForm(sent)
     assert not form.errors
     assert {name: form[name].value() for name in form.fields if form[name].value()} == shown

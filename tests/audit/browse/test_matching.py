@@ -54,6 +54,8 @@ def test_the_system_has_no_entries_of_its_own():
         ({"outcome": "ok", "action": "crypto.message.encrypted"}, NEWEST, NEWEST),
         ({"outcome": "denied"}, NEWEST, None),
         ({"action": "keys.key.created"}, NEWEST, None),
+        ({"action": "encrypt"}, NEWEST, NEWEST),
+        ({"action": "create"}, NEWEST, None),
     ],
 )
 def test_filters_reach_into_the_archive_if_they_match_old_operations(criteria, newest, expected):

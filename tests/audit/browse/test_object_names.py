@@ -76,13 +76,36 @@ def test_an_id_finds_only_what_has_the_id(auditor, entries, key):
         ("payments-api decrypted", {"refused", "other"}),
         ("payments-db payments-api", {"refused"}),
         ("payments-db done", {"mentioned"}),
-        ("payments-d", {"refused", "mentioned"}),
+        ("payments-d", {"decrypted", "encrypted", "refused", "mentioned"}),
+        ("ayments", {"refused", "other", "mentioned"}),
+        ("p.yments", set()),
         ('"payments-db"', {"refused", "mentioned"}),
         ('"payments-db to another" done', {"mentioned"}),
     ],
 )
-def test_a_word_is_a_name_or_a_part_of_the_texts(auditor, entries, search, names):
+def test_a_word_begins_a_part_of_a_name_or_is_a_part_of_the_texts(auditor, entries, search, names):
     assert found(entries, auditor, search=search) == names
+
+
+@pytest.mark.parametrize(
+    ("beginning", "has"), [("pay", True), ("iban", True), ("payout-i", True), ("ban", False), ("p.y", False)]
+)
+def test_a_name_has_the_parts_between_its_separators(beginning, has):
+    assert object_names.has_part("payout-iban", beginning) == has
+
+
+def test_a_word_that_begins_too_many_names_is_compared_with_whole_names(auditor, entries, monkeypatch):
+    KeyFactory(name="payments-db-2")
+    monkeypatch.setattr(object_names, "MOST_BEGUN", 1)
+    for word, names in (
+        ("payments", []),
+        ("payments-db", ["payments-db"]),
+        ("payments-db-2", ["payments-db-2"]),
+    ):
+        selected = select_logs(reader=auditor.principal, criteria=LogCriteria(search=word))
+        assert (selected.names, selected.has_all_names) == (names, word == "payments-db-2")
+    assert found(entries, auditor, search="payments") == {"refused", "other", "mentioned"}
+    assert found(entries, auditor, search="payments-db") >= {"decrypted", "encrypted"}
 
 
 def test_the_name_of_a_user_finds_what_they_did_and_what_was_done_to_them(auditor, developer, entries):
