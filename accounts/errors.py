@@ -141,7 +141,8 @@ class IdTokenRefused(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__(
-            "No user was signed in. If this happens again, an operator can find the reason in the server log."
+            "No user was signed in. If this happens again, the person who runs this server can find the reason in the "
+            "server log."
         )
 
 

@@ -18,8 +18,8 @@ from kernel.errors import Invalid
 from kernel.runtime import ProcessState
 
 CHOOSING_HELP = (
-    "Use 12 to 128 characters. Do not use a common password, your name, a row of keys or repeated characters. Four or "
-    "five unrelated words make a strong password."
+    "Use 12 to 128 characters. Do not use a common password, your name, a keyboard pattern such as qwerty, or repeated "
+    "characters. Four or five unrelated words make a strong password."
 )
 SECRET_LIMIT = 1024  # characters of an input; our passwords and tokens are shorter
 

@@ -56,10 +56,10 @@ ROLES: Mapping[str, frozenset[str]] = {
 }
 PERMISSIONS = frozenset[str]().union(*ROLES.values())
 DESCRIPTIONS: Mapping[str, str] = {
-    ADMIN: "Manages users and all keys, and uses every key.",
-    OPERATOR: "Sees all keys, rotates them, and disables and enables them. Cannot use keys.",
-    DEVELOPER: "Creates keys. Uses these, and keys that an administrator grants.",
-    AUDITOR: "Sees everything and exports the audit log. Cannot change anything.",
+    ADMIN: "Can manage users and all keys, and use every key.",
+    OPERATOR: "Can see, rotate, disable and enable all keys. Cannot use keys.",
+    DEVELOPER: "Can create keys and use them. Can also use other keys if an administrator grants access.",
+    AUDITOR: "Can see all keys and users, and see and export the audit log. Cannot change anything.",
 }
 
 _OWN_ONLY: Mapping[str, frozenset[str]] = {

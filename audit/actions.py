@@ -13,8 +13,8 @@ CONSISTENCY_READ: Final = LABELS.add("audit.consistency.read", "Get consistency 
 CHECKPOINT_READ: Final = LABELS.add("audit.checkpoint.read", "Read checkpoint")
 CHECKPOINT_KEYS_READ: Final = LABELS.add("audit.checkpoint_key.read", "Read checkpoint keys")
 # Refusals beyond the limit of the deduplication table. Only their number is recorded.
-REFUSALS_OVERFLOWED: Final = LABELS.add("api.refusals.overflowed", "Send more requests")
-WRITER_HEARTBEAT: Final = LABELS.add("audit.writer.heartbeat", "Record writer progress")
+REFUSALS_OVERFLOWED: Final = LABELS.add("api.refusals.overflowed", "Requests without separate entries")
+WRITER_HEARTBEAT: Final = LABELS.add("audit.writer.heartbeat", "Write heartbeat entry")
 # Evidence of tampering was found: ``code`` is the kind of alarm, ``meta`` has the details.
 LOG_ALARMED: Final = LABELS.add("audit.log.alarmed", "Raise alarm")
 ALARM_LISTED: Final = LABELS.add("audit.alarm.listed", "List alarms")
@@ -25,7 +25,7 @@ LOG_VERIFIED: Final = LABELS.add("audit.log.verified", "Verify audit log")
 PASS_FINISHED: Final = LABELS.add("audit.pass.finished", "Finish verification pass")
 LOG_ROLLBACK_ACCEPTED: Final = LABELS.add("audit.log.rollback_accepted", "Accept older database")
 # The sums of all protected rows begin with the rows as they are: of a new database, or accepted by a person.
-STATE_BEGUN: Final = LABELS.add("audit.state.begun", "Begin sums of protected rows")
+STATE_BEGUN: Final = LABELS.add("audit.state.begun", "Begin checksums of protected rows")
 # A transaction without an entry of its own changed protected rows, such as a rewrap.
 ROWS_CHANGED: Final = LABELS.add("audit.rows.changed", "Change protected rows")
 CHECKPOINT_KEY_PUBLISHED: Final = LABELS.add("audit.checkpoint_key.published", "Publish checkpoint key")

@@ -73,8 +73,8 @@ PLANTINGS: Final[Mapping[Kind, _Planting]] = {
             "a bucket or a column whose ciphertexts have different keys",
         ),
         "Encrypt a believable text with the key, and put the ciphertext into the place. Use the key for nothing else, "
-        "and choose no place that a batch job reads. A ciphertext shows the ID of its key: among those of one key, it would "
-        "stand out.",
+        "and choose no place that a batch job reads. A ciphertext shows the ID of its key. Do not put it among ciphertexts "
+        "that all use another key, because it stands out there.",
     ),
     Kind.TOKEN: _Planting(
         "the service token",

@@ -45,9 +45,7 @@ _MEANINGS: Final[Mapping[Status, str]] = MappingProxyType(
             "This key can only {process}. You cannot change an expiry date that has passed. Create another key for new data."
         ),
         Status.REVOKED: "This key can only {process}. Create another key for new data.",
-        Status.SCHEDULED: (
-            "This key cannot be used, and no operation except cancelling the deletion is available."
-        ),
+        Status.SCHEDULED: "This key cannot be used. You can only cancel the deletion.",
         Status.DESTROYED: (
             "The key material was deleted. {destroyed} This page and the history of the key remain."
         ),

@@ -299,4 +299,4 @@ def test_a_path_without_a_route_does_not_exist_for_any_role(people):
     for role in ROLES:
         response = people.client(role).get("/api/v1/nothing")
         assert (response.status, response.code) == (404, "not_found")
-        assert response.json["detail"].startswith("Nothing has this path.")
+        assert response.json["detail"].startswith("There is no page or endpoint at this address.")

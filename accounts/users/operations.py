@@ -81,7 +81,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 perform=editing.set_email,
                 form=_about(EmailForm),
                 draft_fields=("email",),
-                effect="CipherCanary sends no email. The address identifies the person. Leave it empty to remove it.",
+                effect="The address identifies the user. Notifications do not go to it. Leave the field empty to remove the address.",
                 done="{} has a new email address.",
                 icon="pencil",
             ),
@@ -154,7 +154,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                     "authenticator, the password alone is enough to sign in. First make sure that the request comes "
                     "from this person."
                 ),
-                done="{} has no second factor now.",
+                done="The authenticator of {} was removed.",
                 needs="this user has no authenticator",
                 is_possible=lambda listed: "totp" in listed.second_factors,
                 needs_recent_sign_in=True,

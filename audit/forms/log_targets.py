@@ -76,7 +76,10 @@ class LogTargetFields(PageForm):
     )
     actions = WordsField(
         required=False,
-        help_text="Only actions that begin with one of these, separated by commas: accounts., keys.key.revoked",
+        help_text=(
+            "Leave empty to send all actions. Otherwise, enter actions or their first parts, such as accounts. or "
+            "keys.key.revoked. Separate them with commas."
+        ),
     )
     outcomes = forms.MultipleChoiceField(
         required=False,
@@ -134,7 +137,7 @@ class PositionForm(PageForm):
         min_value=0,
         max_value=MAX_INTEGER,
         label="Number of entries that the receiver has",
-        help_text="Only for the first choice. Count them from the start of the log.",
+        help_text="Required if you continue with the entries that the receiver does not have. Count from the first entry of the log.",
         widget=forms.TextInput(attrs=_plain(inputmode="numeric")),
     )
 

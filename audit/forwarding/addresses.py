@@ -29,7 +29,7 @@ def check_file(path: Path) -> None:
     """Raises Invalid, naming the field ``url``, unless the path is that of a file directly in the folder."""
     folder = settings.CC_LOG_TARGET_FOLDER
     if not folder:
-        raise _fault("Files are off. An operator can set CC_LOG_TARGET_FOLDER.")
+        raise _fault("Files are off. The person who runs this server can set CC_LOG_TARGET_FOLDER.")
     if path.parent != Path(folder) or not _FILE_NAME.fullmatch(path.name):
         raise _fault(
             f"Use file://{folder}/NAME, with a name of letters, digits, dots, hyphens and underscores."

@@ -147,7 +147,7 @@ LOG_TARGET_OPERATIONS: Final[tuple[Operation[LogTarget], ...]] = (
         perform=log_targets.enable_log_target,
         form=confirm,
         draft_fields=(),
-        effect="The receiver gets every entry since the last delivery. The archive waits for it again.",
+        effect="The receiver gets all entries since the last delivery. Entries move to the archive only after the receiver has them.",
         done="Log target {} enabled.",
         needs_recent_sign_in=True,
     ),
@@ -161,8 +161,8 @@ LOG_TARGET_OPERATIONS: Final[tuple[Operation[LogTarget], ...]] = (
         form=confirm,
         draft_fields=(),
         effect=(
-            "The receiver gets nothing until you enable the target again. Then the delivery continues where it ended. "
-            "The archive does not wait for it meanwhile."
+            "The receiver gets nothing until you enable the target again. Delivery then continues at the same position. "
+            "While the target is disabled, entries move to the archive without waiting for it."
         ),
         done="Log target {} disabled.",
         needs_recent_sign_in=True,

@@ -47,7 +47,7 @@ _OF_EXPORTS: Final[Mapping[str, str]] = {
     **_of_all("start a new export"),
     "export_not_written": "The file could not be written. Check the free space and the permissions of CC_HOME.",
     "integrity_failed": "An entry or the latest checkpoint was altered. Run verify_audit_log.",
-    "conflict": "An archive needs a checkpoint, and there is none yet. Try again in a moment.",
+    "conflict": "An export as tiles needs a checkpoint, and the log has none yet. Try again in a moment.",
 }
 _OF_ROTATIONS: Final[Mapping[str, str]] = {
     **_of_all("rotate the other keys"),

@@ -169,11 +169,11 @@ ACCOUNT_OPERATIONS: Final[tuple[Operation[ServiceAccount], ...]] = (
         permission=_MANAGE,
         action=actions.CLIENT_SECRET_ROTATED,
         perform=service_accounts.rotate_client_secret,
-        form=lambda data, *_: OverlapForm(data),
+        form=lambda data, *_: OverlapForm(data, old="secret"),
         draft_fields=(),
         effect=(
-            "You get a new client secret. Applications that send the old one to /oauth/token get no tokens after the "
-            "time below. If it ends now, the tokens that /oauth/token issued end, too."
+            "You get a new client secret. The old secret works until the time below. If you end it now, tokens from "
+            "/oauth/token also stop working."
         ),
         respond=_show_secret,
         shown_once=_SHOWN_ONCE,

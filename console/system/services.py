@@ -171,7 +171,7 @@ def _verified_text(verifications: Verifications) -> str:
 def _ended_text(name: str, last: Verification | None) -> str:
     if last is None:
         return f"no {name} yet"
-    ended = f"{last.ended_at:%Y-%m-%d %H:%MZ}" if last.ended_at else "time unreadable"
+    ended = f"{last.ended_at:%Y-%m-%d %H:%MZ}" if last.ended_at else "at an unknown time"
     return f"last {name} {ended}: {last.outcome}"
 
 

@@ -14,8 +14,8 @@ from keys.forms import KeyNamesInput, TagsField
 from keys.lifecycle import OPERATIONS
 
 _CUSTOM: Final = "custom"
-_LIFETIMES: Final = (("30", "30 days"), ("90", "90 days"), ("365", "1 year"), (_CUSTOM, "Another time"))
-_OVERLAPS: Final = ((0, "It ends now"), (1, "1 hour"), (24, "24 hours"), (MAX_OVERLAP_HOURS, "7 days"))
+_LIFETIMES: Final = (("30", "30 days"), ("90", "90 days"), ("365", "365 days"), (_CUSTOM, "Custom"))
+_OVERLAPS: Final = ((0, "Now"), (1, "In 1 hour"), (24, "In 24 hours"), (MAX_OVERLAP_HOURS, "In 7 days"))
 # Of keys of every purpose; several have "verify".
 _USES: Final = tuple(
     dict.fromkeys(permission_of(word) for operations in OPERATIONS.values() for word in operations)
@@ -86,13 +86,15 @@ class TokenForm(PageForm):
 
 
 class OverlapForm(PageForm):
+    """When the old value expires: ``old`` names it."""
+
     overlap = forms.TypedChoiceField(
-        label="The old one stays valid for",
-        help_text="Update the program within this time.",
-        choices=_OVERLAPS,
-        coerce=int,
-        initial=24,
+        help_text="Update the program within this time.", choices=_OVERLAPS, coerce=int, initial=24
     )
+
+    def __init__(self, *args: Any, old: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["overlap"].label = f"The old {old} expires"
 
     def order(self) -> dict[str, Any]:
         return {"overlap": timedelta(hours=self.cleaned_data["overlap"])}

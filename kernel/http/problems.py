@@ -48,7 +48,7 @@ class InternalError(errors.DomainError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The request failed. An operator can find the cause in the server log by the request ID."
+            "The request failed. The person who runs this server can find the cause in the server log by the request ID."
         )
 
 

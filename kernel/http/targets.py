@@ -80,7 +80,7 @@ class Target:
 
         if not may_connect(self.literal, networks):
             raise _fault(
-                "This address is not public. An operator can allow it with CC_WEBHOOK_ALLOWED_NETWORKS."
+                "This address is not public. The person who runs this server can allow it with CC_WEBHOOK_ALLOWED_NETWORKS."
             )
 
 

@@ -16,10 +16,8 @@ from kernel.http.middleware import Handler, is_api
 from kernel.pages.views import is_htmx
 from kernel.rest.exceptions import translate
 
-_NO_SUCH_PATH: Final = (
-    "Nothing has this path. Check its spelling. In a path, an object is named by its ID, and a key by its ID or by "
-    "name: and its name."
-)
+_NO_SUCH_PATH: Final = "There is no page or endpoint at this address. Check the address for typing errors."
+_PATHS_OF_API: Final = " API paths use the ID of an object. For a key, you can also use name:NAME."
 
 
 class DomainErrorResponses:
@@ -38,7 +36,8 @@ class DomainErrorResponses:
 def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler of 400, 403 and 404."""
     if isinstance(exception, Resolver404):
-        return problem_response(request, errors.NotFound(_NO_SUCH_PATH))
+        hint = _PATHS_OF_API if is_api(request) else ""
+        return problem_response(request, errors.NotFound(_NO_SUCH_PATH + hint))
     return problem_response(request, translate(exception))
 
 

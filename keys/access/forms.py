@@ -26,7 +26,7 @@ class CheckAccessForm(PageForm):
     client_ip = forms.GenericIPAddressField(
         required=False,
         label="IP address of the request",
-        help_text="Optional. Grants that are limited to networks apply only to addresses in them.",
+        help_text="Optional. Enter the IP address of the caller. Without it, a grant that is limited to networks does not count.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
@@ -44,9 +44,9 @@ class GrantForm(PageForm):
         widget=CheckboxTags,
         error_messages={"required": "Choose at least one operation."},
     )
-    scope = forms.ChoiceField(required=False, label="For")
+    scope = forms.ChoiceField(required=False, label="Applies to")
     expires_at = UtcDateTimeField(
-        required=False, label="Expires at (UTC)", help_text="Leave empty for a grant without an end."
+        required=False, label="Expires at (UTC)", help_text="Leave empty if the grant does not expire."
     )
     networks = WordsField(
         required=False,
@@ -62,7 +62,7 @@ class GrantForm(PageForm):
         roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in ROLES]
         offer(self, "holder", [("", "Choose …"), *known, *roles])
         if key.tags:
-            every = [(f"{_TAG}{tag}", f"Every key with the tag {tag}, now or later") for tag in key.tags]
+            every = [(f"{_TAG}{tag}", f"All keys with the tag {tag}, including future keys") for tag in key.tags]
             offer(self, "scope", [("", "This key only"), *every])
         else:
             del self.fields["scope"]

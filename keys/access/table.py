@@ -43,6 +43,11 @@ class AccessRow:
     grant: KeyGrant | None = None
     is_expired: bool = False
 
+    @property
+    def sentence_subject(self) -> str:
+        """Of a grant: ``A grant on this key to mira``."""
+        return f"A {self.source[0].lower()}{self.source[1:]} to {self.holder.name}"
+
 
 def holder_ids(key: Key, grants: Iterable[KeyGrant]) -> set[UUID]:
     """The ids of the owner and of the holders of the grants."""
@@ -65,20 +70,26 @@ def access_rows(
 def describe_rule(verdict: Verdict, holder: KnownHolder, operation: str, rows: Iterable[AccessRow]) -> str:
     """The rule that decided, as a sentence. ``rows`` are those of the key."""
     kind, _, value = verdict.rule.partition(":")
-    verb = OPERATION_LABELS.get(operation, operation).lower()
+    verb = _verb(operation)
     if kind == "grant":
         granted = next((row for row in rows if row.grant and str(row.grant.id) == value), None)
-        return f"{granted.source}, to {granted.holder.name}." if granted else "A grant allows it."
+        return f"{granted.sentence_subject} allows it." if granted else "A grant allows it."
     if kind == "role" and verdict.is_allowed:
         return f"The role {value} may {verb} with every key."
     return {
         "role": f"The role {value} does not have the permission to {verb}.",
         "owner": f"{holder.name} created this key.",
         "no-grant": f"{holder.name} did not create this key, and has no grant to {verb} with it now.",
-        "state": f"The state of the key lets no one {verb} now.",
+        "state": f"No one can {verb} with this key in its current state.",
         "disabled": f"{holder.name} is disabled.",
         "second_factor_required": f"{holder.name} must set up a second factor first.",
     }.get(kind, "")
+
+
+def _verb(operation: str) -> str:
+    """The label of the operation inside a sentence: ``compute MAC``."""
+    label = OPERATION_LABELS.get(operation, operation)
+    return label[:1].lower() + label[1:]
 
 
 def _holder(known: KnownHolder) -> _RuleHolder:
@@ -95,7 +106,7 @@ def _holder(known: KnownHolder) -> _RuleHolder:
 def _problem(known: KnownHolder) -> str:
     if not known.is_active:
         return "Disabled: no rule applies."
-    return "No second factor: no rule applies until they set one up." if known.must_enrol else ""
+    return "The user must set up a second factor before any rule applies." if known.must_enrol else ""
 
 
 def _everyone(role: str) -> _RuleHolder:
@@ -128,7 +139,7 @@ def _row(
     if grant is not None and not grant.is_authentic:
         blocked = "This grant was altered outside the application."
     able = {word for word in words if permission_of(word) in ROLES.get(holder.role, ())}
-    missing = " or ".join(word for word in words if word not in able)
+    missing = " or ".join(_verb(word) for word in words if word not in able)
     lacks = f"The role {holder.role} cannot {missing}." if missing else ""
     applies = not blocked and not is_expired
     cells = [(OPERATION_LABELS[word], applies and word in able) for word in columns]

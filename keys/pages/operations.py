@@ -87,7 +87,7 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 action=actions.KEY_ROTATED,
                 perform=rotate_key,
                 states=_USABLE,
-                effect="The new version is used from now on. Earlier versions still work for existing data.",
+                effect="New data uses the new version. Earlier versions still work for existing data.",
                 done="{} rotated.",
                 needs="only active keys can be rotated",
                 form=_rotation,
@@ -130,7 +130,7 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 action=actions.KEY_DISABLED,
                 perform=disable_key,
                 states=_USABLE,
-                effect="All requests that use this key fail, also for existing data, until you enable it again.",
+                effect="All requests that use this key fail until you enable it again, including requests for existing data.",
                 done="{} disabled.",
                 needs="only active keys can be disabled",
                 leads_to=State.SUSPENDED,
@@ -152,7 +152,7 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 shows_impact=True,
                 is_danger=True,
                 needs_recent_sign_in=True,
-                form=_final("Revoke anyway. Requests that encrypt fail immediately"),
+                form=_final("Revoke this key although it is in use. Requests that use it for new data will fail"),
                 icon="ban",
             ),
             _KeyOperation(
@@ -185,8 +185,8 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 perform=schedule_deletion,
                 states=frozenset(State) - {State.DELETION_SCHEDULED, State.DESTROYED},
                 effect=(
-                    "The key stops working at once. After a wait of 7 to 30 days its material is destroyed: encrypted data "
-                    "is lost, and no one can sign with the key again. You can cancel during the wait."
+                    "The key stops working immediately. After a waiting period of 7 to 30 days its material is destroyed: "
+                    "encrypted data is lost, and no one can sign with the key again. You can cancel during the waiting period."
                 ),
                 done="{} scheduled for deletion.",
                 needs="this key is already scheduled for deletion or destroyed",
@@ -207,9 +207,7 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 action=actions.KEY_DELETION_CANCELLED,
                 perform=cancel_deletion,
                 states=frozenset({State.DELETION_SCHEDULED}),
-                effect=(
-                    "The key is kept. A key that was active returns as a disabled key: enable it to use it again."
-                ),
+                effect="The key is not destroyed. If it was active, it is now disabled. Enable it to use it again.",
                 done="{} is no longer scheduled for deletion.",
                 needs="no deletion is scheduled",
                 cancel="Back",

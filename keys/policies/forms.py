@@ -59,7 +59,7 @@ class PolicyRulesForm(PageForm):
     allowed_modes = forms.MultipleChoiceField(
         widget=forms.CheckboxSelectMultiple,
         required=False,  # the service refuses an empty list
-        help_text="For new data. Existing data is decrypted or verified in every mode of its key.",
+        help_text="These modes apply to new data. Existing data can be decrypted or verified in any mode that the key supports.",
     )
     key_lifetime_days = forms.IntegerField(
         required=False,
@@ -92,10 +92,10 @@ class PolicyRulesForm(PageForm):
     reencrypt = forms.BooleanField(
         required=False,
         label="Re-encryption after the grace period",
-        help_text="A replaced version can still be opened to encrypt its data again.",
+        help_text="Data encrypted with a replaced version can still be re-encrypted after the grace period.",
     )
     minimum_deletion_days = forms.IntegerField(
-        label="Minimum deletion wait (days)",
+        label="Minimum waiting period before deletion (days)",
         help_text=f"{MIN_DELETION_DAYS} to {MAX_DELETION_DAYS} days between scheduling a deletion and the deletion.",
         min_value=MIN_DELETION_DAYS,
         max_value=MAX_DELETION_DAYS,

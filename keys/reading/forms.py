@@ -31,7 +31,7 @@ FINDINGS = {
     Finding.OVERDUE: "Rotation overdue",
     Finding.EXPIRING: f"Expiring in {EXPIRING_WITHIN.days} days",
     Finding.UNUSED: f"Unused for {UNUSED_FOR.days} days",
-    Finding.DELETION_AHEAD: f"Destroyed within {DELETION_AHEAD.days * 24} hours",
+    Finding.DELETION_AHEAD: f"Will be destroyed within {DELETION_AHEAD.days * 24} hours",
     Finding.DELETION_DENIED: "Scheduled for deletion, but still requested",
 }
 

@@ -320,7 +320,7 @@ def test_the_list_shows_how_far_the_log_is_signed(browser, recorded):
     assert "Not signed yet" in text_of(browser.get("/audit/"))
     size = checkpoint_now().size
     text = text_of(browser.get("/audit/"))
-    assert f"Signed up to entry {size}" in text
+    assert f"Entries 1 to {size} signed" in text
     assert "The log has not been fully verified yet." in text
 
 

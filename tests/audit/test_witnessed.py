@@ -113,7 +113,7 @@ def test_the_page_shows_the_state_and_warns_if_it_is_late(auditor):
     row = new_checkpoint(0, 1)
     browser = signed_in(auditor)
     page = browser.get("/audit/").content.decode()
-    assert f"Witnessed up to entry {row.size}" in page
+    assert f"Entries 1 to {row.size} witnessed" in page
     assert "by 2 of 3 witnesses (2 required)" in page
     assert cost(browser, "/audit/") == PAGES["/audit/"] + 2 <= 12
     AuditReceipt.objects.all().delete()

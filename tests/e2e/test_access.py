@@ -70,7 +70,7 @@ def create_account(page):
     page.get_by_label("Name", exact=True).fill("on app-3")
     for word in ("encrypt", "decrypt"):
         page.get_by_role("checkbox", name=word, exact=True).check()
-    page.get_by_role("radio", name="Another time").check()
+    page.get_by_role("radio", name="Custom").check()
     page.get_by_label("Expires at (UTC)").wait_for()
     page.get_by_role("radio", name="30 days").check()
     page.get_by_label("Expires at (UTC)").wait_for(state="hidden")

@@ -34,7 +34,7 @@ def create_policy_and_key(admin, name):
     page = admin.open("/policies/new")
     page.get_by_label("Name").fill(name)
     page.get_by_label("Rotate every (days)").fill("90")
-    page.get_by_label("Minimum deletion wait (days)").fill("10")
+    page.get_by_label("Minimum waiting period before deletion (days)").fill("10")
     assert not page.get_by_label("chacha20-poly1305").is_visible()  # the modes of the chosen algorithm only
     page.get_by_role("button", name="Create policy").click()
     page.wait_for_url(f"**/policies/{name}/")
@@ -86,7 +86,7 @@ def test_a_key_lives_under_a_policy_until_its_deletion_is_cancelled(admin, serve
     schedule_deletion_of_a_key_in_use(admin, name)
 
     assert encrypt(served, token, key["id"]) == 409
-    page = reload_until(admin, f"/keys/{name}/", "1 request denied since scheduling")
+    page = reload_until(admin, f"/keys/{name}/", "1 request was denied after the deletion was scheduled")
     assert "from admin" in page.get_by_role("region", name="State").inner_text()
     reload_until(admin, "/home/", f"{name} is scheduled for deletion")
 

@@ -83,7 +83,7 @@ def test_each_rule_is_a_row_with_what_it_allows_now(browser, admin, developer, s
 
 
 def test_a_key_of_the_system_belongs_to_administrators_only(browser, admin, system_key):
-    assert "Only admins can use this key." in plain(browser.get(path_of(system_key)))
+    assert "Only administrators can use this key." in plain(browser.get(path_of(system_key)))
     shown = admin.api.get(f"/api/v1/keys/{system_key.id}").json
     assert (shown["owner_type"], shown["owner_id"]) == ("system", None)
 
@@ -109,7 +109,7 @@ def test_the_check_states_the_rule_in_words_and_its_id(
         (check(admin.user.id), "Allowed. The role admin may encrypt with every key. Rule: role:admin"),
         (check(developer.user.id), "Allowed. dora created this key. Rule: owner"),
         (check(operator.user.id), "Denied. The role operator does not have the permission to encrypt."),
-        (check(account.id, "encrypt", "192.0.2.9"), "Allowed. Grant on this key, to billing."),
+        (check(account.id, "encrypt", "192.0.2.9"), "Allowed. A grant on this key to billing allows it."),
         (check(account.id, "encrypt", "192.0.2.9"), f"Rule: grant:{given.id}"),
         (
             check(account.id),
@@ -122,11 +122,11 @@ def test_the_check_states_the_rule_in_words_and_its_id(
     grant(key, "user", stranger.user.id, "encrypt")
     assert f"{stranger.user.username} is disabled. Rule: disabled" in check(stranger.user.id)
     states.disable_key(principal=admin.principal, key_id=key.id, reason="test")
-    assert "Denied. The state of the key lets no one encrypt now." in check(admin.user.id)
+    assert "Denied. No one can encrypt with this key in its current state." in check(admin.user.id)
     assert "Denied" not in check("not an id")
     settings.CC_REQUIRE_SECOND_FACTOR = {"developer"}
     assert "dora must set up a second factor first. Rule: second_factor_required" in check(developer.user.id)
-    problem = "No second factor: no rule applies until they set one up."
+    problem = "The user must set up a second factor before any rule applies."
     assert ("dora", "Owner", [], problem) in rows_of(browser.get(path_of(key)))
 
 

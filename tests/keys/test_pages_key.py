@@ -65,7 +65,7 @@ def test_the_holder_of_a_grant_sees_sums_and_no_other_caller(admin, developer, s
     use(key, admin, outcome="denied")
     states.disable_key(principal=admin.principal, key_id=key.id, reason="test")
     owners, holders = signed_in(developer), signed_in(stranger)
-    for tab, seen in (("", "7 operations"), ("settings/", "1 request denied")):
+    for tab, seen in (("", "7 operations"), ("settings/", "1 request was denied")):
         path = f"/keys/{key.name}/{tab}"
         assert "ada" in re.findall(r"\w+", plain(owners.get(path)))
         page = plain(holders.get(path))
@@ -81,7 +81,7 @@ def test_a_key_that_serves_no_one_shows_what_that_means_and_who_was_refused(admi
     page = text(signed_in(admin).get(f"/keys/{disabled.name}/"))
     assert "cannot be used until it is enabled" in page
     assert "Rotate now is unavailable: only active keys can be rotated." in page
-    assert "3 requests denied</a> in the last 24 hours" in page
+    assert "3 requests were denied</a> in the last 24 hours" in page
     assert "from ada" in page
     assert "Disable is unavailable" not in page  # it is disabled
 
@@ -101,9 +101,9 @@ def test_the_number_of_denied_requests_links_to_them_for_those_who_see_all_of_th
     record_alone(denied, developer.principal.actor)
     entry, browser = log_rows().latest("id"), signed_in(auditor)
     notice = text(browser.get(f"/keys/{key.name}/settings/"))
-    linked = browser.get(html.unescape(re.search(r'<a href="([^"]+)">1 request denied</a>', notice)[1]))
+    linked = browser.get(html.unescape(re.search(r'<a href="([^"]+)">1 request was denied</a>', notice)[1]))
     assert re.findall(r'id="entry-(\d+)"', text(linked)) == [str(entry.pk)]
-    assert "1 request denied in the last 24 hours" in text(signed_in(developer).get(f"/keys/{key.name}/"))
+    assert "1 request was denied in the last 24 hours" in text(signed_in(developer).get(f"/keys/{key.name}/"))
 
 
 def test_an_active_key_needs_no_explanation(admin, key):

@@ -80,7 +80,7 @@ def test_refused_material_is_at_its_field_and_not_shown_again(browser):
 
 def test_a_public_connection_offers_no_plain_format(browser):
     page = text(browser.get("/keys/import", headers=PLAIN_HTTP))
-    assert "Others can read this connection" in page
+    assert "This connection is not encrypted" in page
     assert 'value="public"' in page
     assert 'value="pem"' not in page
     refused = browser.post(

@@ -125,12 +125,12 @@ def test_last_use_has_three_values(admin, new_key, use, restored):
         (
             [],
             3,
-            "safe to raise the minimum version to 3: versions 1 to 2 had no use in the last 30 days",
+            "Versions 1 to 2 were not used in the last 30 days. You can raise the minimum version to 3.",
         ),
-        ([(2, "decrypted"), (3, "decrypted")], 2, "to 2: version 1 had no use in the last 30 days"),
-        ([(1, "encrypted"), (2, "reencrypted")], 2, "safe to raise the minimum version to 2"),
-        ([(1, "decrypted")], 1, "It is not safe to raise the minimum version"),
-        ([(0, "decrypted")], None, "it is not known which minimum version is safe"),
+        ([(2, "decrypted"), (3, "decrypted")], 2, "Version 1 was not used in the last 30 days."),
+        ([(1, "encrypted"), (2, "reencrypted")], 2, "You can raise the minimum version to 2."),
+        ([(1, "decrypted")], 1, "If you raise the minimum version above 1, such requests fail."),
+        ([(0, "decrypted")], None, "CipherCanary cannot suggest a minimum version."),
     ],
 )
 def test_the_safe_minimum_is_the_oldest_version_that_decrypts(admin, rotated, use, uses, safe, words):
@@ -145,7 +145,7 @@ def test_the_safe_minimum_is_the_oldest_version_that_decrypts(admin, rotated, us
 def test_the_safe_minimum_names_the_start_of_its_record(admin, rotated, restored):
     restored()
     page = signed_in(admin).get(f"/keys/{rotated.name}/versions/").content.decode()
-    assert "versions 1 to 2 had no use since <time" in page
+    assert "Versions 1 to 2 were not used since <time" in page
     assert "There is no complete record of the time before." in page
 
 
@@ -156,7 +156,7 @@ def test_a_deterministic_key_also_encrypts_with_earlier_versions(admin, new_key,
     found = usage_of(admin, key)
     assert (found["safe_minimum_version"], found["budget"]) == (1, None)
     assert impact_of(admin, key, "disable-version", version=1)["count"] == 1
-    assert "Use budget" not in signed_in(admin).get(f"/keys/{key.name}/").content.decode()
+    assert "Message limit" not in signed_in(admin).get(f"/keys/{key.name}/").content.decode()
 
 
 def test_the_budget_is_shown_when_half_of_it_is_used(admin, rotated):
@@ -167,12 +167,13 @@ def test_the_budget_is_shown_when_half_of_it_is_used(admin, rotated):
         "limit": LIMIT,
         "remaining_share": "0.7500",
     }
-    assert "Use budget" not in browser.get(f"/keys/{rotated.name}/").content.decode()
+    assert "Message limit" not in browser.get(f"/keys/{rotated.name}/").content.decode()
     rotated.versions.filter(version=3).update(uses_reserved=LIMIT)
     assert usage_of(admin, rotated)["versions"][0]["budget"]["remaining_share"] == "0.0000"
-    share = "100.0% of the messages that one version may encrypt"
-    assert f"Version 3 has used {share}" in browser.get(f"/keys/{rotated.name}/").content.decode()
-    assert browser.get(f"/keys/{rotated.name}/versions/").content.decode().count(share) == 1
+    overview = browser.get(f"/keys/{rotated.name}/").content.decode()
+    assert "Version 3 has encrypted 100.0% of the messages that one version may encrypt." in overview
+    versions = browser.get(f"/keys/{rotated.name}/versions/").content.decode()
+    assert versions.count("100.0% of the message limit") == 1
 
 
 def test_only_the_owner_and_readers_of_the_log_see_the_callers(
@@ -288,10 +289,10 @@ def test_no_higher_minimum_than_the_primary_version_is_offered(admin, rotated):
 def test_the_page_that_disables_a_version_shows_its_impact(admin, rotated, use):
     use(rotated, admin, version=1, verb="decrypted", count=312, ago=timedelta(days=9))
     page = " ".join(signed_in(admin).get(f"/keys/{rotated.name}/versions/1/disable").content.decode().split())
-    assert "This would have denied 312 requests in the last 30 days." in page
-    assert "<dt>No longer works</dt><dd>Version 1</dd>" in page
+    assert "With this change, the server would have denied 312 requests in the last 30 days." in page
+    assert "<dt>Versions that stop working</dt><dd>1</dd>" in page
     page = signed_in(admin).get(f"/keys/{rotated.name}/versions/2/disable").content.decode()
-    assert "This would have denied no requests in the last 30 days." in page
+    assert "With this change, the server would have denied no requests in the last 30 days." in page
 
 
 def test_a_key_that_only_decrypts_is_revoked_without_a_warning(admin, key, use):
