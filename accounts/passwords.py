@@ -33,7 +33,7 @@ _SHORTEST_NAME: Final = 3  # characters
 _PUBLISHED: Final = ("ciphercanary", "replace this with your own", "replacethiswithyourown")
 _TOO_EASY: Final = "This password is too easy to guess."
 _OWN_NAME: Final = (
-    "Your username, your email address, the name of this product and its examples are easy to guess."
+    "Your username, your e-mail address, the name of this product and its examples are easy to guess."
 )
 
 _lock = ProcessState(Lock)
@@ -56,7 +56,7 @@ class MaximumLengthValidator:
 class GuessesValidator:
     """Rejects passwords that need fewer than ``_MIN_GUESSES``, with the advice of zxcvbn.
 
-    The user's name and email address count as the first guesses, and so do the published words. Only the beginning of
+    The user's name and e-mail address count as the first guesses, and so do the published words. Only the beginning of
     the password counts: a strong one makes the whole strong.
     """
 

@@ -155,7 +155,7 @@ def _text_of(incident: Incident, names: list[str], touched: Iterable[Canary]) ->
     who = first.actor_name or "an unauthenticated client"
     where = f"{first.client_ip or 'an unknown address'} ({_short(first.user_agent) or 'no user agent'})"
     lines = [
-        "This is a drill. A command on the host touched the canary." if incident.is_drill else "",
+        "This is a drill. A command on the server touched the canary." if incident.is_drill else "",
         f"Canary touched: {', '.join(names)}.",
         f"{label_of(first.action)}: {result}, by {who} from {where}.",
         f"First touch: {_time(first.at)}, entry {first.log_id}, request {first.request_id or 'none'}.",

@@ -9,12 +9,12 @@ _CREDENTIALS: Final[Mapping[str, str]] = {
     "token": "Revoke the service token, and create another one for its client.",
     "user": "End all sessions of the user, and reset their password and second factor.",
     "service_account": "Rotate the client secret of the service account.",
-    "host": "A command on the host did this. Ask the persons who have a shell there.",
+    "host": "A command on the server did this. Ask the people who have shell access to the server.",
     "unauthenticated": "Find out to whom the address belongs, and block it if it is not yours.",
 }
 # Quarantine only signs the last administrator and the last officer out.
 _AFTER_QUARANTINE: Final[Mapping[str, str]] = {
-    "user": "Reset the password and second factor of the user, whom quarantine has disabled or signed out.",
+    "user": "CipherCanary has disabled or signed out the user. Reset their password and second factor.",
     "host": _CREDENTIALS["host"],
 }
 _PLANTED_CREDENTIALS: Final[Mapping[Kind, str]] = {
@@ -23,12 +23,12 @@ _PLANTED_CREDENTIALS: Final[Mapping[Kind, str]] = {
     Kind.USER: "Disable the user: nobody needs it. Plant another one.",
 }
 _PLACES: Final[Mapping[Kind, str]] = {
-    Kind.KEY: "Someone used an account that reaches this key. Rotate the keys that the credential used.",
-    Kind.CIPHERTEXT: "Someone read the place of the ciphertext. Treat everything stored there as stolen.",
-    Kind.TOKEN: "Someone read the place of the token. Replace all secrets stored there.",
-    Kind.CLIENT: "Someone read the place of the client secret. Replace all secrets stored there.",
+    Kind.KEY: "Someone used an account with access to this key. Rotate the keys that the credential used.",
+    Kind.CIPHERTEXT: "Someone read the place where you put the ciphertext. Treat everything stored there as stolen.",
+    Kind.TOKEN: "Someone read the place where you put the token. Replace all secrets stored there.",
+    Kind.CLIENT: "Someone read the place where you put the client secret. Replace all secrets stored there.",
     Kind.USER: "Someone signs in with guessed or stolen passwords. Check the sign-ins from the same address.",
-    Kind.OFFICE: "Someone changed the account of an officer. If this was expected, confirm the office.",
+    Kind.OFFICE: "Someone changed the account of an officer. If this was expected, confirm the officer.",
 }
 
 
@@ -36,13 +36,13 @@ def next_steps(incident: Incident, canaries: Iterable[Canary]) -> Iterator[str]:
     """The steps after an incident, in their order. ``canaries``: the touched ones."""
     touched = list(canaries)
     if incident.is_drill:
-        yield "No action is necessary: a command on the host began a drill."
+        yield "No action is necessary: a command on the server started a drill."
         return
     if incident.status is Status.NEW:
         yield "Acknowledge the incident, so that the other officers know that you work on it."
     if incident.status in (Status.NEW, Status.ACKNOWLEDGED):
         whose = "from the address" if incident.is_unauthenticated else "of the credential"
-        yield f"Read the last acts {whose}, and decide whether this is an attack or a false alarm."
+        yield f"Read the latest events {whose}. Decide whether this is an attack or a false alarm."
     if step := _credential_step(incident, touched):
         yield step
     for kind in dict.fromkeys(canary.kind for canary in touched):

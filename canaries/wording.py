@@ -11,10 +11,10 @@ KINDS: Final[Mapping[Kind, str]] = {
     Kind.TOKEN: "Service token",
     Kind.CLIENT: "Client ID and secret",
     Kind.USER: "User",
-    Kind.OFFICE: "Office",
+    Kind.OFFICE: "Officer",
 }
 LEVELS: Final[Mapping[Level, str]] = {
-    Level.OBSERVE: "Observe: count touches only",
+    Level.OBSERVE: "Observe: only count touches",
     Level.ALERT: "Alert: notify officers",
     Level.QUARANTINE: "Quarantine: notify officers, and end the credential",
 }
@@ -35,7 +35,7 @@ _CREDENTIALS: Final[Mapping[str, str]] = {
     "user": "User",
     "service_account": "Service account",
     "drill": "None: a drill",
-    "host": "None: a command on the host",
+    "host": "None: a command on the server",
     "unauthenticated": "None",
 }
 
@@ -52,7 +52,7 @@ class _Planting(NamedTuple):
     @property
     def warning(self) -> str:
         """Of an object that is a real credential."""
-        works = "It works for anyone who finds it. Give it the fewest rights"
+        works = "It works for anyone who finds it. Give it the fewest permissions"
         return f"{works}, such as {self.rights}, or choose the level Quarantine." if self.rights else ""
 
 
@@ -61,7 +61,7 @@ PLANTINGS: Final[Mapping[Kind, _Planting]] = {
         "the key",
         "key-new",
         ("Leave it among the real keys, where a person who lists keys finds it.",),
-        "Nothing is pasted anywhere.",
+        "You do not need to paste anything.",
     ),
     Kind.CIPHERTEXT: _Planting(
         "the key",
@@ -80,21 +80,21 @@ PLANTINGS: Final[Mapping[Kind, _Planting]] = {
         "the service token",
         "service-accounts-page",
         ("an .env file", "a CI variable", "a password manager", "the history of a shell"),
-        "CIPHERCANARY_TOKEN=cct_…",
+        "Paste this: CIPHERCANARY_TOKEN=cct_…",
         "a token of a service account without grants, with the scope keys.read",
     ),
     Kind.CLIENT: _Planting(
         "the service account",
         "service-accounts-page",
         ("a CI variable", "a configuration file", "a password manager"),
-        "CLIENT_ID=… and CLIENT_SECRET=…",
+        "Paste this: CLIENT_ID=… and CLIENT_SECRET=…",
         "a service account without grants",
     ),
     Kind.USER: _Planting(
         "the user",
         "users",
         ("a password manager", "a hand-over document"),
-        "The user name and the password.",
+        "Paste the username and the password.",
         "a user without grants",
     ),
 }

@@ -57,7 +57,7 @@ class PolicyInUse(Conflict):
     def __init__(self, keys_count: int) -> None:
         has = "1 key has" if keys_count == 1 else f"{keys_count} keys have"
         super().__init__(
-            f"{has} this policy. Deactivate it instead, so that it accepts no new keys.",
+            f"{has} this policy. Disable it instead, so that it accepts no new keys.",
             extra={"keys_count": keys_count},
         )
 

@@ -199,7 +199,7 @@ def require_protect(at: LifecycleState, successor_id: UUID | None = None) -> Non
 def not_active(at: LifecycleState, successor_id: UUID | None = None) -> KeyNotActive:
     """The error for a key that must not protect."""
     if successor_id is None:
-        return KeyNotActive(f"The key is {at.word}. Only an active key can do this.", extra=at.facts())
+        return KeyNotActive(f"The key is {at.word}. This operation requires an active key.", extra=at.facts())
     return KeyNotActive(
         f"The key was replaced by key {successor_id}. Use that key.",
         extra={**at.facts(), "successor_id": str(successor_id)},

@@ -37,6 +37,6 @@ class WebhookFields(PageForm):
 class EditWebhookForm(EditForm, WebhookFields):
     is_active = forms.BooleanField(
         required=False,
-        label="Active",
-        help_text="An inactive webhook receives nothing. Its waiting deliveries fail, and you can retry them.",
+        label="Enabled",
+        help_text="A disabled webhook receives nothing. Its waiting deliveries fail, and you can retry them.",
     )

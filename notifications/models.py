@@ -86,7 +86,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "status_not_ok": "The server refused the notification",
     "mail_refused": "The mail server refused the message",
     "not_configured": "The address is not in the settings",
-    "webhook_inactive": "The webhook was made inactive",
+    "webhook_inactive": "The webhook was disabled",
     "integrity_failed": "The stored webhook was altered",
     "internal": "Internal error; the log has the reason",
 }

@@ -8,7 +8,7 @@ ROTATION_DUE: Final = Topic(
     word="key.rotation_due",
     label="Rotation due soon",
     severity=Severity.INFO,
-    text="The key {name} is due for rotation at {at}, within {within}.",
+    text="The key {name} is due for rotation on {at}, in less than {within}.",
     summary="{count} keys are due for rotation within {within}: {list}",
 )
 ROTATION_OVERDUE: Final = Topic(
@@ -22,14 +22,14 @@ EXPIRING: Final = Topic(
     word="key.expiring",
     label="Key expires soon",
     severity=Severity.WARNING,
-    text="The key {name} expires at {at}, within {within}. After that, it can no longer encrypt.",
+    text="The key {name} expires on {at}, in less than {within}. After that, it can no longer encrypt.",
     summary="{count} keys expire within {within}: {list}",
 )
 DELETION_AHEAD: Final = Topic(
     word="key.deletion_ahead",
-    label="Deletion ahead",
+    label="Key will be destroyed soon",
     severity=Severity.WARNING,
-    text="The key {name} will be destroyed at {at}, within {within}. Until then, the deletion can be cancelled.",
+    text="The key {name} will be destroyed on {at}, in less than {within}. Until then, the deletion can be cancelled.",
     summary="{count} keys will be destroyed within {within}: {list}",
 )
 DELETION_DENIED_USE: Final = Topic(
@@ -43,7 +43,7 @@ TEST: Final = Topic(
     word="notification.test",
     label="Test",
     severity=Severity.INFO,
-    text="This is a test, which {requested_by} requested.",
+    text="{requested_by} sent this test notification.",
     is_selectable=False,
 )
 TOPICS: Final = (

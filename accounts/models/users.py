@@ -84,7 +84,7 @@ class UserQuerySet(models.QuerySet["User"]):
                 return self.filter(~is_invited, is_active=True)
 
     def search(self, text: str) -> Self:
-        """The users whose name or email address contains every word. Both are stored in lower case."""
+        """The users whose name or e-mail address contains every word. Both are stored in lower case."""
         found = self
         for word in text.lower().split():
             found = found.filter(models.Q(username__contains=word) | models.Q(email__contains=word))

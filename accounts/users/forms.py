@@ -15,7 +15,7 @@ _PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"
 
 
 class UserFilterForm(FilterForm):
-    search = search_field("Search by name or email address")
+    search = search_field("Search by name or e-mail address")
     role = forms.ChoiceField(
         required=False, choices=[("", "Any role"), *((role, role.capitalize()) for role in ROLES)]
     )
@@ -27,7 +27,7 @@ class UserFilterForm(FilterForm):
 def _email_field() -> forms.CharField:
     # Not an EmailField: the service has the rule, and the error of the browser would replace ours.
     return forms.CharField(
-        required=False, label="Email address", max_length=254, widget=forms.TextInput(attrs=_PLAIN)
+        required=False, label="E-mail address", max_length=254, widget=forms.TextInput(attrs=_PLAIN)
     )
 
 

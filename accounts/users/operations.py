@@ -26,7 +26,7 @@ SHOWN_ONCE: Final = "This link was already created. It is shown only once."
 class UserOperation(Operation[ListedUser]):
     """One operation on a user.
 
-    ``needs`` describes the users it applies to, and ``is_possible`` decides. ``removes_admin``: it is unavailable for
+    ``needs`` is a sentence about the users it applies to, and ``is_possible`` decides. ``removes_admin``: it is unavailable for
     the last active administrator. ``is_danger``: the page of the user shows it apart from the others.
     ``ends_sessions``: its page shows how many.
     """
@@ -40,8 +40,8 @@ class UserOperation(Operation[ListedUser]):
 
     def refusal(self, found: ListedUser) -> str:
         if self.removes_admin and found.is_last_admin:
-            return f"{self.label} is unavailable. {editing.LAST_ADMIN}"
-        return "" if self.is_possible(found) else f"{self.label} is unavailable: {self.needs}."
+            return editing.LAST_ADMIN
+        return "" if self.is_possible(found) else self.needs
 
 
 def show_link(view: PageView[Principal], _: ListedUser | None, issued: IssuedInvitation) -> HttpResponse:
@@ -68,21 +68,21 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 effect="You get a new link for this user. The previous link stops working.",
                 respond=show_link,
                 shown_once=SHOWN_ONCE,
-                needs="only active users without a password can get an invitation",
+                needs="Only active users without a password can get an invitation.",
                 is_possible=lambda listed: listed.user.state == UserState.INVITED,
                 needs_recent_sign_in=True,
                 icon="refresh-cw",
             ),
             UserOperation(
                 slug="email",
-                label="Change email address",
-                question="Change the email address of {}?",
+                label="Change e-mail address",
+                question="Change the e-mail address of {}?",
                 action=actions.USER_UPDATED,
                 perform=editing.set_email,
                 form=_about(EmailForm),
                 draft_fields=("email",),
                 effect="The address identifies the user. Notifications do not go to it. Leave the field empty to remove the address.",
-                done="{} has a new email address.",
+                done="{} has a new e-mail address.",
                 icon="pencil",
             ),
             UserOperation(
@@ -95,7 +95,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 draft_fields=(),
                 effect="The failed sign-ins are cleared, and the user can try again immediately.",
                 done="{} unlocked.",
-                needs="this account is not locked",
+                needs="This account is not locked.",
                 is_possible=lambda listed: listed.locked_until is not None,
                 icon="lock-open",
             ),
@@ -109,7 +109,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 draft_fields=(),
                 effect="The user can sign in again.",
                 done="{} enabled.",
-                needs="only disabled users can be enabled",
+                needs="Only disabled users can be enabled.",
                 is_possible=lambda listed: listed.user.state == UserState.DISABLED,
                 icon="circle-play",
             ),
@@ -121,7 +121,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 perform=editing.sign_out_everywhere,
                 effect="All browser and API sessions and all service tokens of the user end immediately. The user can sign in again.",
                 done="{} signed out everywhere.",
-                needs="an invited user has no sessions",
+                needs="An invited user has no sessions.",
                 is_possible=lambda listed: listed.user.can_sign_in,
                 ends_sessions=True,
                 icon="log-out",
@@ -155,7 +155,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                     "from this person."
                 ),
                 done="The authenticator of {} was removed.",
-                needs="this user has no authenticator",
+                needs="This user has no authenticator.",
                 is_possible=lambda listed: "totp" in listed.second_factors,
                 needs_recent_sign_in=True,
                 is_danger=True,
@@ -169,7 +169,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 perform=invitations.revoke_invitation,
                 effect="The link stops working. The user stays, and you can issue a new invitation.",
                 done="{} has no invitation now.",
-                needs="this user has no open invitation",
+                needs="This user has no open invitation.",
                 is_possible=lambda listed: listed.invited_until is not None,
                 is_danger=True,
                 icon="ban",
@@ -182,10 +182,10 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 perform=editing.disable_user,
                 effect=(
                     "All sessions and invitations of the user end immediately, and their tokens stop working. The "
-                    "user cannot sign in until you enable them again. Keys of the user stay as they are."
+                    "user cannot sign in until you enable them again. The keys of the user do not change."
                 ),
                 done="{} disabled.",
-                needs="this user is already disabled",
+                needs="This user is already disabled.",
                 is_possible=lambda listed: listed.user.is_active,
                 removes_admin=True,
                 is_danger=True,

@@ -22,7 +22,7 @@ class UserQuerySerializer(PageQuery):
         required=False,
         allow_blank=True,
         max_length=200,
-        help_text="each word must occur in the name or the email address",
+        help_text="each word must occur in the name or the e-mail address",
     )
     role = ChoiceField(required=False, choices=list(ROLES))
     state = ChoiceField(required=False, choices=list(UserState))

@@ -208,8 +208,10 @@ class LogFilterForm(PageForm):
         found = similar_words(self.asked.get("search", ""))
         if not found:
             return ""
-        spelt = ", ".join(f"{name}:" for name in found)
-        return f"These are not filters, so the search treated them as words: {spelt} Filters are {', '.join(QUALIFIERS)}."
+        return (
+            f"The search treated these as words, because they are not filters: {_spelled(found)}. Available filters: "
+            f"{_spelled(QUALIFIERS)}."
+        )
 
     @property
     def all_filters(self) -> dict[str, str]:
@@ -290,3 +292,7 @@ class LogFilterForm(PageForm):
         """Instead of refused requests, those that failed, and the other way round: the result, and the query string."""
         other = _OTHER_RESULT.get(self.asked.get("outcome", ""))
         return [(RESULTS[other].capitalize(), urlencode(self.filters | {"outcome": other}))] if other else []
+
+
+def _spelled(names: Iterable[str]) -> str:
+    return ", ".join(f"{name}:" for name in names)

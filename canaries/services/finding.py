@@ -22,5 +22,5 @@ def find_object(kind: Kind, reference: str) -> UUID:
     if len(found) > 1:
         raise Conflict("Several objects have this name. Use the ID.")
     if not found:
-        raise NotFound("Nothing of this kind has this ID or name. Create the object first.")
+        raise NotFound("There is no object of this kind with this name or ID. Create it first.")
     return UUID(str(found[0]))

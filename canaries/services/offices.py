@@ -38,7 +38,7 @@ def appoint_officer(*, by: str, user_id: UUID) -> Office:
     user = _eligible_user(user_id)
     with changing(by) as change:
         if _position(change, user_id) is not None:
-            raise Conflict("This user has an office already.")
+            raise Conflict("This user is already an officer.")
         office = Office(
             user_id=user.id,
             name=user.username,
@@ -62,10 +62,10 @@ def confirm_office(*, by: str, user_id: UUID) -> Office:
     with changing(by) as change:
         office = _find(change, user_id)
         if office.is_active(change.at) and office.revision == revision:
-            raise Conflict("This office is effective already.")
+            raise Conflict("This appointment is already in effect.")
         is_by_appointer = by == office.appointed_by != HOST
         if is_by_appointer and not office.is_suspended:
-            raise Refused("You appointed this officer. Another officer or the host must confirm the office.")
+            raise Refused("You appointed this officer. Another officer or a command on the server must confirm the appointment.")
         # Otherwise an officer could shorten the wait: appoint a user, change their account, and confirm the office.
         at = office.effective_at if is_by_appointer else min(office.effective_at, change.at)
         office = replace(office, is_suspended=False, effective_at=at, revision=revision)
@@ -111,7 +111,7 @@ def _eligible_user(user_id: UUID) -> User:
         raise NotFound("There is no user with this ID.")
     if user.is_federated:
         raise Refused(
-            "This user signs in through the identity provider, whose administrators could take over the office. Choose "
+            "This user signs in through the identity provider, whose administrators could act as the officer. Choose "
             "a user with a password and an authenticator here."
         )
     if user.state != UserState.ACTIVE:
@@ -125,7 +125,7 @@ def _eligible_user(user_id: UUID) -> User:
 def _find(change: Change, user_id: UUID) -> Office:
     place = _position(change, user_id)
     if place is None:
-        raise NotFound("This user has no office.")
+        raise NotFound("This user is not an officer.")
     return change.set.offices[place]
 
 
@@ -145,12 +145,12 @@ def _announce(change: Change, word: str, office: Office) -> None:
     change.note(word, office=office)
     who = next((each.name for each in change.set.offices if str(each.user_id) == change.by), change.by)
     title = _TITLES[word].format(name=office.name, by=who)
-    text = f"The office is effective from {office.effective_at:%Y-%m-%d %H:%M} UTC on."
+    text = f"The appointment takes effect on {office.effective_at:%Y-%m-%d %H:%M} UTC."
     queue_text(change, word, title, "" if word == "office.removed" else text, change.set.channels)
 
 
 _TITLES: Final = {
     "office.appointed": "{by} appointed {name} as an officer",
-    "office.confirmed": "{by} confirmed the office of {name}",
-    "office.removed": "{by} removed the office of {name}",
+    "office.confirmed": "{by} confirmed the appointment of {name}",
+    "office.removed": "{by} removed the officer {name}",
 }

@@ -36,7 +36,7 @@ def checklist(principal: Principal, facts: Facts) -> Sequence[_Step]:
             _Step(
                 "Encrypt a first message",
                 facts.has_encrypted,
-                how="Creates a key and encrypts a message in one step.",
+                how="You create a key and encrypt a message in one step.",
                 url=reverse("first-key"),
             )
         )

@@ -81,9 +81,10 @@ def _alert(act: Mapping[str, Any]) -> Alert:
     """Without the name of an object that the request named by its id: the page of the entry shows it."""
     name = without_prefix(act["object_id"])
     name = "" if name == act["object_id"] else name
+    action = f"The action “{label_of(act['action'])}”{name and f' on {name}'}"
     return Alert(
         AlertKind.ACT_DENIED,
-        f"{act['actor_name']} was denied: {label_of(act['action'])}{name and f' {name}'}.",
+        f"{action} was denied to {act['actor_name']}.",
         reverse("audit-entry", args=[act["id"]]),
         "See entry",
         AlertObject(act["object_type"], act["object_id"], name),

@@ -20,6 +20,7 @@ from console.home.alerts import Alert, AlertGroup, AlertKind, AlertObject
 from console.home.denied_acts import denied_act_alerts
 from console.home.facts import Facts, failed_jobs, read_facts
 from console.home.key_alerts import key_alerts
+from console.jobs.kinds import JOB_KINDS
 from console.key_encryption.rewraps import KIND as REWRAP
 from crypto_ops.files.task import KIND as FILE
 from keys.rotation.task import KIND as ROTATION
@@ -71,7 +72,7 @@ def _alarms(principal: Principal, facts: Facts, limit: int) -> Iterator[AlertGro
     alerts = [
         Alert(
             AlertKind.AUDIT_ALARM,
-            f"Audit alarm of {alarm.raised_at:%Y-%m-%d %H:%MZ}: {alarm.label}. The audit log may have been altered.",
+            f"Audit alarm on {alarm.raised_at:%Y-%m-%d %H:%MZ}: {alarm.label}. The audit log may have been altered.",
             reverse("alarm-resolve", args=[alarm.id]) if may_resolve else reverse("alarms"),
             "Resolve" if may_resolve else "See alarms",
             AlertObject("audit_alarm", str(alarm.id), alarm.label),
@@ -93,7 +94,7 @@ def _failed_jobs(principal: Principal, facts: Facts, at: datetime, limit: int) -
     alerts = [
         Alert(
             AlertKind.JOB_FAILED,
-            f"A job failed at {job.finished_at:%Y-%m-%d %H:%MZ}.",
+            f"The job “{JOB_KINDS[job.kind].label}” failed on {job.finished_at:%Y-%m-%d %H:%MZ}.",
             reverse(PAGES.get(job.kind, "job"), args=[job.id]) if job.kind in PAGES or sees_jobs else in_log,
             "See details",
             AlertObject(job.kind, str(job.id)),
@@ -154,10 +155,16 @@ def _of_the_service(principal: Principal, facts: Facts, at: datetime) -> Iterato
         yield Alert(AlertKind.DISK_FULL, f"The data folder is nearly full: {disk.measured}.", system, action)
     backup = check_backup(facts.backed_up_at, at)
     if backup.state != OK:
-        text = f"The database has no current backup: {backup.measured}."
-        yield Alert(AlertKind.BACKUP_LATE, text, system, action, since=facts.backed_up_at)
+        last = facts.backed_up_at
+        text = "There is no database backup yet."
+        if last is not None:
+            text = f"The latest database backup is more than a day old ({last:%Y-%m-%d %H:%MZ})."
+        yield Alert(AlertKind.BACKUP_LATE, text, system, action, since=last)
     if not facts.has_kek_copies:
-        text = "No one has checked a copy of each key-encryption key. Without these keys, a backup cannot be used."
+        text = (
+            "At least one key-encryption key has no checked copy. Without its key-encryption keys, a backup cannot be "
+            "used."
+        )
         yield Alert(AlertKind.KEK_COPY_UNPROVED, text, system, action)
 
 

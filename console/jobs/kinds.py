@@ -62,7 +62,7 @@ _OF_FILES: Final[Mapping[str, str]] = {
     **_of_all("upload the file again"),
     "file_not_stored": "The file could not be stored or read. Check the free space and the permissions of CC_HOME/files.",
     "integrity_failed": "The job was altered outside the application. Find out who changed the database.",
-    "decryption_failed": "The file was altered, or its additional data differs. Nothing was decrypted.",
+    "decryption_failed": "The file was altered, or its additional authenticated data differs. Nothing was decrypted.",
     "permission_denied": "The requester was disabled, or lost the permission.",
     "not_found": "The requester can no longer use this key.",
     "unsupported_algorithm": "The key, or its policy, does not allow AES-256-GCM.",
@@ -157,7 +157,7 @@ _KINDS: Final = (
         noun="Rotation",
         measure="Keys done",
         when_cancelled=(
-            "The job stops after the current key. Rotated keys stay rotated, and the others stay as they are."
+            "The job stops after the current key. Rotated keys stay rotated, and the others do not change."
         ),
         template="jobs/rotation.html",
         failures=_OF_ROTATIONS,
@@ -199,7 +199,7 @@ _KINDS: Final = (
         noun="Re-encryption",
         measure="Items done",
         when_cancelled=(
-            "The job accepts no more pages. New ciphertexts stay valid, and so do those under old versions."
+            "The job accepts no more items. Re-encrypted data stays valid, and so does data that still uses old versions."
         ),
         template="jobs/reencryption.html",
         failures={},  # the client retries, so the job itself does not fail

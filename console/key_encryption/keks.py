@@ -24,7 +24,7 @@ _CRYPTOPERIOD: Final = timedelta(
     days=365
 )  # NIST SP 800-57 part 1, section 5.3.6: of a symmetric key-wrapping key
 _NAME: Final = "Key-encryption keys"
-_COPY_NAME: Final = "Copy of these keys"
+_COPY_NAME: Final = "Backup of key-encryption keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +139,17 @@ def check_kek_copy(keks: Keks) -> Check:
     command = f"{installation.MANAGE} check_kek_backup FILE"
     checked = [each for each in keks.in_use if each.copy_checked_at]
     if not checked:
-        return Check(_COPY_NAME, WARNING, "never checked", "Check the copy that you keep apart:", command)
+        return Check(_COPY_NAME, WARNING, "never checked", "Check the copy that you keep in another place:", command)
     bad = [each.id for each in checked if not each.has_good_copy]
     if bad:
-        remedy = "Make a new copy with backup_kek, and check it:"
-        return Check(_COPY_NAME, WARNING, f"last found not good: {', '.join(bad)}", remedy, command)
+        remedy = "Make a new copy with backup_kek, then check it:"
+        return Check(_COPY_NAME, WARNING, f"damaged or wrong: {', '.join(bad)}", remedy, command)
     unchecked = [each.id for each in keks.in_use if not each.copy_checked_at]
     if unchecked:
         remedy = "Copy these keys too, and check the copy:"
         return Check(_COPY_NAME, WARNING, f"never checked: {', '.join(unchecked)}", remedy, command)
     oldest = min(each.copy_checked_at for each in checked if each.copy_checked_at)
-    return Check(_COPY_NAME, OK, f"last found good {oldest:%Y-%m-%d %H:%MZ}")
+    return Check(_COPY_NAME, OK, f"last found good on {oldest:%Y-%m-%d %H:%MZ}")
 
 
 def _rows(model: type[WrappedRow]) -> QuerySet[WrappedRow]:

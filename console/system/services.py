@@ -132,7 +132,7 @@ def _check_sequencer(measures: Measures) -> Check:
         return Check("Sequencer", OK, measured)
     limit = settings.CC_AUDIT_LAG_LIMIT
     remedy = (
-        f"At {limit} s, the server rejects operations. Check the log of the server, or start the sequencer:"
+        f"If an entry waits for {limit} s, the server rejects operations. Check the server log, or start the sequencer:"
     )
     return Check("Sequencer", state, measured, remedy, f"{installation.MANAGE} run_sequencer")
 
@@ -149,9 +149,9 @@ def _check_alarms(measures: Measures, now: datetime) -> Check:
     if last is not None and last.problem:
         return Check("Audit log", WARNING, f"no open alarms; {verified}", last.problem, command)
     if verifications.is_late(now):
-        remedy = "The next full pass should have ended. Check that a job worker runs, and its log. If it runs, CC_LOG_VERIFICATION_HOURS is too short for this log."
+        remedy = "A full pass is overdue. Check that a job worker is running, and read its log. If it is running, increase CC_LOG_VERIFICATION_HOURS."
         return Check("Audit log", WARNING, f"no open alarms; {verified}", remedy)
-    remedy = "The server checks entries when it sequences and shows them, and all of them in passes. To check everything now:"
+    remedy = "The server checks each entry when it sequences it and when a page shows it. Background passes check all entries. To check everything now:"
     return Check("Audit log", OK, f"no open alarms; {verified}", remedy, command)
 
 

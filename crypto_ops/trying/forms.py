@@ -91,7 +91,7 @@ class _SealingTrialForm(TrialForm):
     """Encrypt, decrypt or re-encrypt."""
 
     aad = forms.CharField(
-        label="Associated data (AAD, optional)",
+        label="Additional authenticated data (AAD, optional)",
         required=False,
         strip=False,
         help_text="Not encrypted. You need the same value to decrypt the ciphertext.",

@@ -129,7 +129,7 @@ def verified(_wanted: object, result: Verification, *, how: str) -> TryResult:
 
 def encapsulated(_wanted: object, result: SharedSecret) -> TryResult:
     return TryResult(
-        sentence=f"Encapsulated to version {result.key_version} ({result.mode.name}).",
+        sentence=f"Encapsulated a secret to version {result.key_version} ({result.mode.name}).",
         shown=[
             _Shown("ciphertext", "Ciphertext", encode_base64(result.ciphertext)),
             _Shown("secret", "Secret", encode_base64(result.secret)),
@@ -141,9 +141,9 @@ def encapsulated(_wanted: object, result: SharedSecret) -> TryResult:
 
 
 def shared(_wanted: object, result: SharedSecret, *, how: str) -> TryResult:
-    """``how``: the word for how the secret was found."""
+    """``how``: the words for how the secret was found."""
     return TryResult(
-        sentence=f"{how} with version {result.key_version} ({result.mode.name}): {_bytes(len(result.secret))}.",
+        sentence=f"{how} a secret of {_bytes(len(result.secret))} with version {result.key_version} ({result.mode.name}).",
         shown=[_Shown(form, FORMATS[form], shown_as(result.secret, form)) for form in ("base64", "hex")],
         mode=result.mode.name,
         next_operation="",

@@ -48,7 +48,7 @@ from keys.models import Key
 from keys.pages.views.detail import KeyView
 from keys.reading import services
 
-_NOT_DECRYPTED: Final = "Decryption failed. Check the ciphertext, the associated data and the key."
+_NOT_DECRYPTED: Final = "Decryption failed. Check the ciphertext, the additional authenticated data and the key."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ TRIALS: Final[Mapping[tuple[str, str], _Trial]] = {
     ("encapsulate", "decapsulate"): _Trial(
         DecapsulateView, "decapsulate", partial(results.shared, how="Decapsulated")
     ),
-    ("agree", "agree"): _Trial(AgreeView, "shared-secret", partial(results.shared, how="Agreed")),
+    ("agree", "agree"): _Trial(AgreeView, "shared-secret", partial(results.shared, how="Agreed on")),
 }
 
 

@@ -26,7 +26,7 @@ from keys.states.services import activate_key, disable_key, enable_key, revoke_k
 class _KeyOperation(Operation[Key]):
     """One key operation. It is offered in the effective ``states``.
 
-    ``needs`` describes the keys it applies to, and ``leads_to`` is the state in which it is no longer necessary.
+    ``needs`` is a sentence about the keys it applies to, and ``leads_to`` is the state in which it is no longer necessary.
     ``shows_impact``: its page shows who used the key recently. ``is_danger``: it cannot be undone, at least after a
     wait, so its page requires the key's name and a recent sign-in. For a key in use it also shows a checkbox.
     """
@@ -41,7 +41,7 @@ class _KeyOperation(Operation[Key]):
 
     def state_refusal(self, at: LifecycleState) -> str:
         """Why the operation is not available for a key in this state; "" if it is available."""
-        return "" if self.is_possible(at) else f"{self.label} is unavailable: {self.needs}."
+        return "" if self.is_possible(at) else self.needs
 
     def refusal(self, found: Key) -> str:
         if state_refusal := self.state_refusal(found.lifecycle_state(process_now())):
@@ -71,8 +71,8 @@ def _rotation(data: QueryDict | None, key: Key, _: Mapping[str, Any]) -> PageFor
 
 _SCHEDULE_DELETION: Final = "schedule-deletion"
 ROTATE: Final = "rotate"
-_IMPORTED_ONLY: Final = "Rotate now is unavailable: no new material can be generated for this imported key."
-PROTECTED: Final = "Schedule deletion is unavailable: turn off the deletion protection in the settings first."
+_IMPORTED_ONLY: Final = "This imported key cannot be rotated, because no new material can be generated for it."
+PROTECTED: Final = "To schedule the deletion, turn off the deletion protection in the settings first."
 _USABLE = frozenset({State.ACTIVE})
 
 KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
@@ -89,7 +89,7 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 states=_USABLE,
                 effect="New data uses the new version. Earlier versions still work for existing data.",
                 done="{} rotated.",
-                needs="only active keys can be rotated",
+                needs="Only active keys can be rotated.",
                 form=_rotation,
                 draft_fields=("reason", "expected_version"),
                 icon="rotate-cw",
@@ -104,7 +104,7 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 states=frozenset({State.PRE_ACTIVATION}),
                 effect="The key can be used immediately, before its planned activation time.",
                 done="{} activated.",
-                needs="only pending keys can be activated",
+                needs="Only pending keys can be activated.",
                 leads_to=State.ACTIVE,
                 icon="circle-play",
             ),
@@ -118,7 +118,7 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 states=frozenset({State.SUSPENDED}),
                 effect="The key can be used again.",
                 done="{} enabled.",
-                needs="only disabled keys can be enabled",
+                needs="Only disabled keys can be enabled.",
                 leads_to=State.ACTIVE,
                 icon="circle-play",
             ),
@@ -132,7 +132,7 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 states=_USABLE,
                 effect="All requests that use this key fail until you enable it again, including requests for existing data.",
                 done="{} disabled.",
-                needs="only active keys can be disabled",
+                needs="Only active keys can be disabled.",
                 leads_to=State.SUSPENDED,
                 shows_impact=True,
                 icon="circle-pause",
@@ -147,7 +147,7 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 states=frozenset({State.ACTIVE, State.SUSPENDED}),
                 effect="The key can never be used for new data again. It still works for existing data. You cannot undo this.",
                 done="{} revoked.",
-                needs="only active or disabled keys can be revoked",
+                needs="Only active or disabled keys can be revoked.",
                 leads_to=State.DEACTIVATED,
                 shows_impact=True,
                 is_danger=True,
@@ -168,7 +168,7 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                     "data with another key. You cannot undo this."
                 ),
                 done="{} marked as compromised.",
-                needs="this key is already compromised or scheduled for deletion",
+                needs="This key is already compromised or scheduled for deletion.",
                 leads_to=State.COMPROMISED,
                 shows_impact=True,
                 is_danger=True,
@@ -189,7 +189,7 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                     "encrypted data is lost, and no one can sign with the key again. You can cancel during the waiting period."
                 ),
                 done="{} scheduled for deletion.",
-                needs="this key is already scheduled for deletion or destroyed",
+                needs="This key is already scheduled for deletion or destroyed.",
                 leads_to=State.DELETION_SCHEDULED,
                 shows_impact=True,
                 is_danger=True,
@@ -209,7 +209,7 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 states=frozenset({State.DELETION_SCHEDULED}),
                 effect="The key is not destroyed. If it was active, it is now disabled. Enable it to use it again.",
                 done="{} is no longer scheduled for deletion.",
-                needs="no deletion is scheduled",
+                needs="No deletion is scheduled.",
                 cancel="Back",
                 icon="circle-play",
             ),

@@ -40,7 +40,7 @@ def suggest_policies(form: forms.Form, policies: Iterable[EncryptionPolicy], *, 
 
 
 def _choice(policy: EncryptionPolicy) -> str:
-    return f"{policy.name} ({policy.algorithm}{'' if policy.is_active else ', inactive'})"
+    return f"{policy.name} ({policy.algorithm}{'' if policy.is_active else ', disabled'})"
 
 
 def positions_of(is_wanted: Callable[[KeyAlgorithm], bool]) -> str:

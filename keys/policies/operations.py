@@ -1,4 +1,4 @@
-"""Operations on policies that have their own page, as data: activate, deactivate, delete."""
+"""Operations on policies that have their own page, as data: enable, disable, delete."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class _PolicyOperation(Operation[EncryptionPolicy]):
 
 def _refuse_deletion(policy: EncryptionPolicy) -> str:
     count: int = getattr(policy, "keys_count", 0)
-    return f"Delete is unavailable: {PolicyInUse(count).detail}" if count else ""
+    return PolicyInUse(count).detail if count else ""
 
 
 POLICY_OPERATIONS: Final[Mapping[str, _PolicyOperation]] = MappingProxyType(
@@ -40,25 +40,25 @@ POLICY_OPERATIONS: Final[Mapping[str, _PolicyOperation]] = MappingProxyType(
         for operation in (
             _PolicyOperation(
                 slug="activate",
-                label="Activate",
-                question="Activate the policy {}?",
+                label="Enable",
+                question="Enable the policy {}?",
                 action=actions.POLICY_UPDATED,
                 perform=partial(changing.update_policy, changes={"is_active": True}),
                 effect="Keys can be created under the policy again.",
-                done="Policy {} activated.",
+                done="Policy {} enabled.",
                 icon="circle-play",
-                refused=lambda policy: "This policy is already active." if policy.is_active else "",
+                refused=lambda policy: "This policy is already enabled." if policy.is_active else "",
             ),
             _PolicyOperation(
                 slug="deactivate",
-                label="Deactivate",
-                question="Deactivate the policy {}?",
+                label="Disable",
+                question="Disable the policy {}?",
                 action=actions.POLICY_UPDATED,
                 perform=partial(changing.update_policy, changes={"is_active": False}),
                 effect="The policy accepts no new keys. Its rules still apply to the keys that it has.",
-                done="Policy {} deactivated.",
+                done="Policy {} disabled.",
                 icon="circle-pause",
-                refused=lambda policy: "" if policy.is_active else "This policy is already inactive.",
+                refused=lambda policy: "" if policy.is_active else "This policy is already disabled.",
             ),
             _PolicyOperation(
                 slug="delete",

@@ -46,13 +46,13 @@ class ImportForm(NewKeyForm):
         label="Key material",
         strip=False,
         max_length=MAX_TEXT,
-        help_text="Without encryption by a password. This page never shows it again.",
+        help_text="Enter the key material without password protection. This page does not show it again.",
         widget=UnkeptTextarea,
     )
     import_parameters_id = forms.UUIDField(
         required=False,
-        label="Import parameters",
-        help_text="For wrapped material: the id in the response of GET /api/v1/keys/import-parameters.",
+        label="ID of the import parameters",
+        help_text="Required for wrapped material. Get the ID with GET /api/v1/keys/import-parameters.",
         widget=forms.TextInput(attrs=_PLAIN),
     )
     policy_id = PolicyChoiceField(help_text="A policy sets the algorithm, and limits lifetime and deletion.")

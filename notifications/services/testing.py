@@ -52,7 +52,7 @@ def retry_delivery(*, principal: Principal, delivery_id: UUID) -> Delivery:
     if found.status == DeliveryStatus.SUCCEEDED:
         raise Conflict("This delivery has succeeded.")
     if found.webhook is not None and not may_receive(found.webhook, found):
-        raise Conflict("The webhook of this delivery is inactive. Make it active, then retry.")
+        raise Conflict("The webhook of this delivery is disabled. Enable it, then retry.")
     found.status, found.attempts = DeliveryStatus.PENDING.value, 0
     found.next_attempt_at, found.finished_at = database_now(), None
     found.save(update_fields=["status", "attempts", "next_attempt_at", "finished_at"])  # noqa: CC3 - deliveries have no MAC

@@ -149,8 +149,8 @@ WEBHOOK_OPERATIONS: Final[tuple[Operation[Webhook], ...]] = (
         form=confirm,
         draft_fields=(),
         effect=(
-            "You get a new secret, which replaces the old one immediately. Until the receiver has it, it refuses the "
-            "signatures, and the deliveries are retried."
+            "You get a new secret, which replaces the old one immediately. Until you update the receiver, it rejects the "
+            "requests. CipherCanary retries them."
         ),
         respond=_show_secret,
         shown_once=_SHOWN_ONCE,
@@ -166,8 +166,8 @@ WEBHOOK_OPERATIONS: Final[tuple[Operation[Webhook], ...]] = (
         form=confirm,
         draft_fields=(),
         effect=(
-            "It receives nothing more. Its deliveries are deleted, also those that wait. You cannot undo this. To keep "
-            "them, edit the webhook and make it inactive instead."
+            "The webhook receives no more notifications. Its deliveries are deleted, including those that are waiting. "
+            "You cannot undo this. To keep them, edit the webhook and disable it instead."
         ),
         done="Webhook {} deleted.",
         done_at="webhooks-page",

@@ -26,7 +26,7 @@ USER = User(username="ottokarius", email="max.mustermann@example.org")
 REPEATS = r"^This password is too easy to guess\. Repeats like .+ Add another word or two\."
 COMMON = r"^This password is too easy to guess\.( This is .+ common| Add another word or two\.)"
 ROW = "Straight rows of keys|This is (a very|similar to a) common"
-NAME = "Your username, your email address|too similar to the (username|email)"
+NAME = "Your username, your e-mail address|too similar to the (username|email)"
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_a_target_is_created_and_its_page_shows_state_and_lag(admin):
     for shown_value in (FORMATS["ocsf"], STYLES["splunk"], "keys.", "Denied", "Failed", "Stored"):
         assert f">{shown_value}<" in page, shown_value
     listed = text(browser.get(reverse("log-targets")))
-    for shown_value in ("SIEM", "https://siem.example.org", "Active", f"{total} entries"):
+    for shown_value in ("SIEM", "https://siem.example.org", "Enabled", f"{total} entries"):
         assert shown_value in listed, shown_value
     assert reverse("log-target-new") in listed
 

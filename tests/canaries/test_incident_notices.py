@@ -40,9 +40,9 @@ def test_a_notice_names_what_happened_and_the_next_steps():
         "",
         "Next steps:",
         "1. Acknowledge the incident, so that the other officers know that you work on it.",
-        "2. Read the last acts of the credential, and decide whether this is an attack or a false alarm.",
+        "2. Read the latest events of the credential. Decide whether this is an attack or a false alarm.",
         "3. Revoke the service token, and create another one for its client.",
-        "4. Someone read the place of the token. Replace all secrets stored there.",
+        "4. Someone read the place where you put the token. Replace all secrets stored there.",
     ]
 
 
@@ -105,7 +105,7 @@ def test_later_touches_are_updates_which_replace_each_other():
 def test_an_acknowledged_incident_needs_no_acknowledgement():
     incident = incident_of([canary(1)])
     incident.status = Status.ACKNOWLEDGED
-    assert "1. Read the last acts" in announce(incident, {}, NOON).text
+    assert "1. Read the latest events" in announce(incident, {}, NOON).text
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_the_step_for_a_planted_credential_ends_it(kind, credential, step):
     ("credential", "step"),
     [
         ("token:7", "Someone used an account"),
-        ("user:7", "Reset the password and second factor of the user, whom quarantine"),
+        ("user:7", "CipherCanary has disabled or signed out the user."),
         ("user:1", "Someone signs in"),
     ],
 )
@@ -147,5 +147,5 @@ def test_a_drill_is_called_one():
     notice = notice_of([canary(1)], credential="drill:1")
     assert notice.title == "Drill. Canary touched: service token deploy-1"
     assert notice.text.startswith("This is a drill.")
-    assert notice.text.endswith("1. No action is necessary: a command on the host began a drill.")
+    assert notice.text.endswith("1. No action is necessary: a command on the server started a drill.")
     assert notice.facts["is_drill"]

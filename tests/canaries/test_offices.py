@@ -62,7 +62,7 @@ def test_only_an_officer_changes_offices(first, other):
 
 def test_a_user_without_an_office_or_an_account_is_named(first, other):
     for change in (confirm_office, remove_officer):
-        with pytest.raises(NotFound, match="no office"):
+        with pytest.raises(NotFound, match="not an officer"):
             change(by=str(first.id), user_id=other.id)
     with pytest.raises(NotFound, match="no user"):
         appoint_officer(by=HOST, user_id=uuid4())
@@ -90,8 +90,8 @@ def test_each_change_is_in_the_journal_and_announced_on_all_channels(first, seco
     assert [notice.waiting for notice in read_incidents().notices[-3:]] == [[channel.id]] * 3
     assert titles()[-3:] == [
         "mira appointed olga as an officer",
-        "nils confirmed the office of olga",
-        "host removed the office of olga",
+        "nils confirmed the appointment of olga",
+        "host removed the officer olga",
     ]
     facts = [record.facts for record in records() if record.word.startswith("office.")][-3:]
     assert [each["by"] for each in facts] == [str(first.id), str(second.id), HOST]
@@ -175,7 +175,7 @@ def test_the_command_appoints_confirms_lists_and_removes(other, admin, watch):
     watch()
     assert run("--list") == "olga  suspended\n"
     make_passkey(other)
-    effective = f"The office of olga is effective. {next_sign_in}"
+    effective = f"The appointment of olga is in effect. {next_sign_in}"
     assert run("olga").splitlines() == [effective, check.format(1, 0)]
     assert run("olga", "--remove") == "olga is no officer any more\n"
     assert run("--list") == ""

@@ -123,7 +123,7 @@ def test_denied_attempts_to_change_keys_or_access_are_alerts(admin, auditor, dev
     [alert] = [each for each in attention(auditor)["results"] if each["kind"] == "act_denied"]
     assert alert["object"] == {"type": "key", "id": "name:production", "name": "production"}
     assert signed_in(auditor).get(alert["action_url"]).status_code == 200
-    assert f"{developer.user.username} was denied: Revoke key production." in [
+    assert f"The action “Revoke key” on production was denied to {developer.user.username}." in [
         each.text for each in alerts_on_home(signed_in(auditor))
     ]
     assert "act_denied" not in attention(developer)["counts"]

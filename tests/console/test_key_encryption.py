@@ -432,14 +432,14 @@ def test_the_system_page_warns_of_an_old_key_and_of_keys_under_older_ones(admin,
 
 def test_the_system_page_shows_when_a_copy_was_last_proved(admin, copied, capsys):
     browser = signed_in(admin)
-    assert checks(browser)["Copy of these keys"].measured == "never checked"
+    assert checks(browser)["Backup of key-encryption keys"].measured == "never checked"
     run("check_kek_backup", str(copied), capsys=capsys)
-    assert checks(browser)["Copy of these keys"].state == "ok"
+    assert checks(browser)["Backup of key-encryption keys"].state == "ok"
     [older] = KeyEncryptionKey.objects.filter(is_primary=True).values_list("id", flat=True)
     rotate(admin)
     primary = kek_records.primary_id()
     for path in (copied / f"kek-{older}.key", copied):
-        measured = checks(browser)["Copy of these keys"].measured
+        measured = checks(browser)["Backup of key-encryption keys"].measured
         assert measured == f"never checked: {primary}"
         run("check_kek_backup", str(path), capsys=capsys)
-    assert checks(browser)["Copy of these keys"].measured == f"last found not good: {primary}"
+    assert checks(browser)["Backup of key-encryption keys"].measured == f"damaged or wrong: {primary}"

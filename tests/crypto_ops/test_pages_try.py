@@ -16,7 +16,7 @@ from tests.log_entries import log_rows
 from tests.personas import b64
 
 PART = {"HX-Request": "true", "HX-Target": "try-result"}
-NOT_DECRYPTED = "Decryption failed. Check the ciphertext, the associated data and the key."
+NOT_DECRYPTED = "Decryption failed. Check the ciphertext, the additional authenticated data and the key."
 
 
 @pytest.fixture

@@ -213,7 +213,7 @@ def test_disabling_a_key_in_use_shows_who_used_it(admin, api, key):
     assert "This field is required" in page.locator(".error-summary").inner_text()
     page.get_by_label("Reason").fill("a rehearsal")
     page.get_by_role("button", name="Disable").click()
-    page.get_by_text("Rotate now is unavailable").wait_for()
+    page.get_by_text("Only active keys can be rotated.").wait_for()
     assert "until it is enabled again" in page.get_by_role("region", name="State").inner_text()
 
 

@@ -11,7 +11,7 @@ from tests.e2e.chromium import find_chromium
 from tests.product import PASSWORD, Product, b64
 
 SECRET = "hello canary\n  grüße, 'zwei' & <drei>"
-NOT_DECRYPTED = "Decryption failed. Check the ciphertext, the associated data and the key."
+NOT_DECRYPTED = "Decryption failed. Check the ciphertext, the additional authenticated data and the key."
 OTHER_NAME = "kms.test"
 
 
@@ -45,7 +45,7 @@ def test_a_message_goes_to_and_fro_without_being_typed_again(admin, key):
     page = try_page(admin, key)
     admin.mark()
     page.get_by_label("Input", exact=True).fill(SECRET)
-    page.get_by_label("Associated data").fill("invoice 7")
+    page.get_by_label("Additional authenticated data").fill("invoice 7")
     run(page, "Encrypt")
     ciphertext = result(page)
     assert page.get_by_label("Input", exact=True).input_value() == SECRET
@@ -58,12 +58,12 @@ def test_a_message_goes_to_and_fro_without_being_typed_again(admin, key):
     assert page.get_by_label("Input", exact=True).input_value() == ciphertext
     page.get_by_role("radio", name="Base64").check()
     assert result(page) == b64(SECRET.encode())
-    page.get_by_label("Associated data").fill("invoice 8")
+    page.get_by_label("Additional authenticated data").fill("invoice 8")
     page.get_by_role("button", name="Decrypt", exact=True).click()
     page.locator("#try-alert", has_text=NOT_DECRYPTED).wait_for()
     assert page.locator("#try-result textarea").count() == 0
     assert page.locator("#try-said").inner_text() == ""
-    assert page.get_by_label("Associated data").input_value() == "invoice 8"
+    assert page.get_by_label("Additional authenticated data").input_value() == "invoice 8"
     assert not admin.was_reloaded()
 
 
@@ -93,7 +93,7 @@ def test_everything_works_by_keyboard(admin, key):
     page = try_page(admin, key)
     page.get_by_label("Input", exact=True).focus()
     page.keyboard.type("hello")
-    for _ in range(4):  # its format, the associated data, their format, the mode
+    for _ in range(4):  # its format, the additional data, their format, the mode
         page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")

@@ -114,7 +114,7 @@ def test_during_the_wait_every_page_shows_its_end_and_who_was_refused(admin, dev
         assert "3 requests were denied after the deletion was scheduled, the latest on" in shown
         assert "from dora" in shown
         assert "Cancel deletion" in shown
-        assert "unavailable" not in shown
+        assert "keys can be" not in shown
     listed = plain(browser.get("/keys/?status=scheduled"))
     assert "Deletion in 7 days" in listed
     assert "State: Scheduled for deletion" in listed

@@ -80,10 +80,10 @@ def test_a_key_that_serves_no_one_shows_what_that_means_and_who_was_refused(admi
     use(disabled, admin, count=9, outcome="denied", ago=timedelta(hours=30))
     page = text(signed_in(admin).get(f"/keys/{disabled.name}/"))
     assert "cannot be used until it is enabled" in page
-    assert "Rotate now is unavailable: only active keys can be rotated." in page
+    assert "Only active keys can be rotated." in page
     assert "3 requests were denied</a> in the last 24 hours" in page
     assert "from ada" in page
-    assert "Disable is unavailable" not in page  # it is disabled
+    assert "Only active keys can be disabled." not in page  # it is disabled
 
 
 def test_the_number_of_denied_requests_links_to_them_for_those_who_see_all_of_them(
@@ -107,7 +107,7 @@ def test_the_number_of_denied_requests_links_to_them_for_those_who_see_all_of_th
 
 
 def test_an_active_key_needs_no_explanation(admin, key):
-    assert "unavailable" not in text(signed_in(admin).get(f"/keys/{key.name}/"))
+    assert "keys can be" not in text(signed_in(admin).get(f"/keys/{key.name}/"))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_an_altered_entry_is_no_reason(admin, disabled):
 def test_an_auditor_sees_the_state_and_no_operation(admin, auditor, disabled):
     page = text(signed_in(auditor).get(f"/keys/{disabled.name}/"))
     assert "until it is enabled again" in page
-    assert "unavailable" not in page
+    assert "keys can be" not in page
     assert "Edit description" not in page
 
 
@@ -172,7 +172,7 @@ def test_the_page_says_that_the_key_is_compromised(admin, key):
     states.revoke_key(principal=admin.principal, key_id=key.id, reason="test", compromised=True)
     page = text(signed_in(admin).get(f"/keys/{key.name}/"))
     assert "An attacker may have this key" in page
-    assert "Revoke is unavailable" in page
+    assert "Only active or disabled keys can be revoked." in page
 
 
 def test_an_expired_and_a_pending_key_show_since_and_until_when(admin, new_key, let_time_pass):

@@ -143,7 +143,7 @@ def test_a_policy_is_deactivated_activated_and_deleted_if_no_key_has_it(admin, n
     assert browser.post(path + "delete").status_code == 422
     assert browser.post(path + "deactivate").status_code == 303
     assert "accepts no new keys" in text(browser.get(path))
-    assert "already inactive" in text(browser.get(path + "deactivate"))
+    assert "already disabled" in text(browser.get(path + "deactivate"))
     assert browser.post(path + "activate").status_code == 303
     editing.update_key(principal=admin.principal, key_id=key.id, changes={"policy_id": None})
     assert "Danger zone" in text(browser.get(path))
@@ -244,7 +244,7 @@ def test_the_policy_of_a_key_is_changed_on_its_settings(admin, new_key, policy, 
     assert (key.policy_id, key.deletion_protection) == (policy.id, True)
     changing.update_policy(principal=admin.principal, policy_id=policy.id, changes={"is_active": False})
     page = text(browser.get(path))
-    assert "(aes-256, inactive)" in page
+    assert "(aes-256, disabled)" in page
     assert "turn off the deletion protection above first" in page
     too_long = form_of(browser.get(path)) | {"policy_id": str(policy.id), "rotation_period_days": "400"}
     refused = browser.post(path, too_long)

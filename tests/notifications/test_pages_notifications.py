@@ -102,7 +102,7 @@ def test_an_operator_sees_notifications_but_no_control(operator, admin):
         status="failed", next_attempt_at=None, finished_at="2026-01-01T00:00Z"
     )
     shown = text(signed_in(operator).get(reverse("notifications")))
-    assert f"The key {key.name} expires at 2026-12-01 00:00Z, within 7 days." in shown
+    assert f"The key {key.name} expires on 2026-12-01 00:00Z, in less than 7 days." in shown
     assert reverse("key", args=[key.name]) in shown
     assert "Retry<" not in shown
     assert reverse("webhooks-page") not in shown

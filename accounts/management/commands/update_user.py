@@ -15,7 +15,7 @@ type Change = Callable[..., User]
 
 
 class Command(SystemCommand):
-    help = "Change a user's role or email address, disable or enable the user, or end their sessions. If one change fails, none is applied."
+    help = "Change a user's role or e-mail address, disable or enable the user, or end their sessions. If one change fails, none is applied."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
@@ -24,7 +24,7 @@ class Command(SystemCommand):
         state.add_argument("--disable", action="store_true")
         state.add_argument("--enable", action="store_true")
         parser.add_argument("--sign-out", action="store_true", help="end all sessions of the user")
-        parser.add_argument("--email", help="the new email address; empty for none")
+        parser.add_argument("--email", help="the new e-mail address; empty for none")
         parser.add_argument("--invite", action="store_true", help="print a new link for an invited user")
         parser.add_argument("--reason", default="", help="recorded in the audit log")
 

@@ -1,4 +1,4 @@
-"""Create users, and the rules for usernames and email addresses."""
+"""Create users, and the rules for usernames and e-mail addresses."""
 
 import re
 
@@ -28,7 +28,7 @@ _USERNAME_RULE = "Use 1 to 64 characters: letters, digits and . _ @ + -. Start w
 def create_user(
     *, principal: Principal, username: str, password: str | None, role: str, email: str | None = None
 ) -> User:
-    """Create an active user, with the name and email address in lower case.
+    """Create an active user, with the name and e-mail address in lower case.
 
     A user without a password signs in through the identity provider only.
     Raises Denied, RecentAuthRequired (a new user is a way in, like a new role), Invalid, NameTaken.
@@ -86,5 +86,5 @@ def accepted_email(email: str | None) -> str | None:
     try:
         User._meta.get_field("email").run_validators(email.lower())
     except ValidationError:
-        raise Invalid.of_field("email", "Enter a valid email address.") from None
+        raise Invalid.of_field("email", "Enter a valid e-mail address.") from None
     return email.lower()

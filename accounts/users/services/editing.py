@@ -116,7 +116,7 @@ def update_user(
 
 @transaction.atomic
 def set_email(*, principal: Principal, user_id: UUID, email: str | None, reason: str = "") -> User:
-    """Change or remove a user's email address. Raises Denied, NotFound, Invalid, NameTaken."""
+    """Change or remove a user's e-mail address. Raises Denied, NotFound, Invalid, NameTaken."""
     principal.require("users.manage")
     user = User.objects.lock(user_id)
     before = user_values(user)

@@ -13,13 +13,13 @@ from kernel.clock import database_now
 
 
 class Command(SystemCommand):
-    help = "Appoint an officer, who sees canaries. Also confirm a new or suspended office, remove one, or list all."
+    help = "Appoint an officer, who sees canaries. Also confirm a new or suspended officer, remove one, or list all."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username", nargs="?", default="")
         what = parser.add_mutually_exclusive_group()
-        what.add_argument("--remove", action="store_true", help="remove the office of the user")
-        what.add_argument("--list", action="store_true", dest="lists", help="list all offices")
+        what.add_argument("--remove", action="store_true", help="remove the officer")
+        what.add_argument("--list", action="store_true", dest="lists", help="list all officers")
 
     def handle(self, *args: Any, username: str, remove: bool, lists: bool, **options: Any) -> None:  # noqa: ARG002 - Django's signature
         if lists == bool(username):
@@ -33,7 +33,7 @@ class Command(SystemCommand):
             self.stdout.write(f"{user.username} is no officer any more")
         elif any(office.user_id == user.id for office in offices.list_offices()):
             offices.confirm_office(by=HOST, user_id=user.id)
-            self._write_appointed(f"The office of {user.username} is effective.", user)
+            self._write_appointed(f"The appointment of {user.username} is in effect.", user)
         else:
             offices.appoint_officer(by=HOST, user_id=user.id)
             self._write_appointed(f"{user.username} is an officer.", user)

@@ -31,7 +31,7 @@ class Command(JsonCommand, SystemCommand):
             raise self.failure(f"Stopped after {rewrap.done} keys{code}. {again}")
         if rewrap.altered:
             raise self.failure(
-                f"{rewrap.altered} rows were changed outside the application and stay as they are. "
+                f"{rewrap.altered} rows were changed outside the application and were not rewrapped. "
                 f"Run {installation.MANAGE} verify_audit_log."
             )
 
