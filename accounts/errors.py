@@ -130,7 +130,7 @@ class ProviderRefused(Unauthenticated):
     title = "The identity provider did not sign you in"
 
     def __init__(self) -> None:
-        super().__init__("The sign-in was cancelled or refused there. Sign in again.")
+        super().__init__("The sign-in was cancelled or denied there. Sign in again.")
 
 
 class IdTokenRefused(Unauthenticated):

@@ -159,7 +159,7 @@ def _text_of(incident: Incident, names: list[str], touched: Iterable[Canary]) ->
         f"Canary touched: {', '.join(names)}.",
         f"{label_of(first.action)}: {result}, by {who} from {where}.",
         f"First touch: {_time(first.at)}, entry {first.log_id}, request {first.request_id or 'none'}.",
-        f"Touches so far: {incident.touches}, the last one at {_time(incident.last_at)}.",
+        f"Touches so far: {incident.touches}, the last one on {_time(incident.last_at)}.",
         f"Incident: {incident.id}",
         "",
         "Next steps:",

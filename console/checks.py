@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from kernel import installation
+from kernel.templatetags.pages import byte_size
 
 OK, WARNING, BAD, OFF = "ok", "warning", "bad", "off"
 LEAST_FREE_BYTES, LEAST_FREE_SHARE = 1024**3, 0.1
@@ -50,7 +51,7 @@ def read_free_space() -> _FreeSpace:
 
 def check_disk() -> Check:
     space = read_free_space()
-    measured = f"{space.free / 1024**3:.1f} GB free of {space.total / 1024**3:.1f} GB"
+    measured = f"{byte_size(space.free)} free of {byte_size(space.total)}"
     if space.is_scarce:
         state = BAD if space.is_critical else WARNING
         remedy = "Free some disk space, or move CC_HOME. If the audit log cannot be written, the server rejects operations."

@@ -38,7 +38,7 @@ DESTRUCTION_OVERDUE: Final = Topic(
     word="key.destruction_overdue",
     label="Destruction overdue",
     severity=Severity.CRITICAL,
-    text="Material of the key {name} was due for destruction at {at} and still exists ({error_code}).",
+    text="Material of the key {name} was due for destruction on {at} and still exists ({error_code}).",
 )
 
 

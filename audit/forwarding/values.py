@@ -52,9 +52,13 @@ def _check_together(target: LogTarget) -> None:
     if target.ca and target.scheme not in WITH_TLS:
         raise Invalid.of_field("ca", "Only https, relp+tls and tls have certificates.")
     if target.style != HttpStyle.LINES and target.scheme != "https":
-        raise Invalid.of_field("style", "This request body works only with https. Choose “One entry on each line” (lines).")
+        raise Invalid.of_field(
+            "style", "This request body works only with https. Choose “One entry on each line” (lines)."
+        )
     if target.style == HttpStyle.ELASTIC and target.format == LogFormat.CEF:
-        raise Invalid.of_field("format", "Elasticsearch accepts only JSON. Choose canonical JSON, ECS or OCSF.")
+        raise Invalid.of_field(
+            "format", "Elasticsearch accepts only JSON. Choose canonical JSON, ECS or OCSF."
+        )
 
 
 def _set_credential(target: LogTarget, credential: str) -> None:

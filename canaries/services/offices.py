@@ -65,7 +65,9 @@ def confirm_office(*, by: str, user_id: UUID) -> Office:
             raise Conflict("This appointment is already in effect.")
         is_by_appointer = by == office.appointed_by != HOST
         if is_by_appointer and not office.is_suspended:
-            raise Refused("You appointed this officer. Another officer or a command on the server must confirm the appointment.")
+            raise Refused(
+                "You appointed this officer. Another officer or a command on the server must confirm the appointment."
+            )
         # Otherwise an officer could shorten the wait: appoint a user, change their account, and confirm the office.
         at = office.effective_at if is_by_appointer else min(office.effective_at, change.at)
         office = replace(office, is_suspended=False, effective_at=at, revision=revision)

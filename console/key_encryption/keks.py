@@ -139,7 +139,9 @@ def check_kek_copy(keks: Keks) -> Check:
     command = f"{installation.MANAGE} check_kek_backup FILE"
     checked = [each for each in keks.in_use if each.copy_checked_at]
     if not checked:
-        return Check(_COPY_NAME, WARNING, "never checked", "Check the copy that you keep in another place:", command)
+        return Check(
+            _COPY_NAME, WARNING, "never checked", "Check the copy that you keep in another place:", command
+        )
     bad = [each.id for each in checked if not each.has_good_copy]
     if bad:
         remedy = "Make a new copy with backup_kek, then check it:"

@@ -131,9 +131,7 @@ def _check_sequencer(measures: Measures) -> Check:
     if state == OK:
         return Check("Sequencer", OK, measured)
     limit = settings.CC_AUDIT_LAG_LIMIT
-    remedy = (
-        f"If an entry waits for {limit} s, the server rejects operations. Check the server log, or start the sequencer:"
-    )
+    remedy = f"If an entry waits for {limit} s, the server rejects operations. Check the server log, or start the sequencer:"
     return Check("Sequencer", state, measured, remedy, f"{installation.MANAGE} run_sequencer")
 
 

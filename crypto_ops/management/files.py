@@ -19,7 +19,9 @@ class FileCommand(SystemCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("source", type=Path, help="the file to read")
         parser.add_argument("target", type=Path, help="a new file, which appears once it is complete")
-        parser.add_argument("--aad", default="", help="additional authenticated data as text; it is not stored")
+        parser.add_argument(
+            "--aad", default="", help="additional authenticated data as text; it is not stored"
+        )
 
     def copy(self, target: Path, write: Callable[[Report], HashedFile]) -> None:
         """Write the target with a progress bar. Raises CommandError if it is interrupted, and what ``write`` raises."""

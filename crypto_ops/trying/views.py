@@ -48,7 +48,9 @@ from keys.models import Key
 from keys.pages.views.detail import KeyView
 from keys.reading import services
 
-_NOT_DECRYPTED: Final = "Decryption failed. Check the ciphertext, the additional authenticated data and the key."
+_NOT_DECRYPTED: Final = (
+    "Decryption failed. Check the ciphertext, the additional authenticated data and the key."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from kernel.labels import reveal
 
 register = template.Library()
 
+_BYTE_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")  # each is 1024 of the one before
 # From the largest unit to the smallest; the first with a count of at least one is used.
 _UNITS = (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60))
 
@@ -126,6 +127,16 @@ def percent(share: float) -> str:
     if not share:
         return "0%"
     return "< 0.1%" if share < 0.001 else f"{100 * share:.1f}%"  # noqa: PLR2004 - a tenth of a percent
+
+
+@register.filter
+def byte_size(count: int | None) -> str:
+    """``5.9 MiB``, with a non-breaking space. None counts as zero."""
+    size = count or 0
+    power = min(max(size.bit_length() - 1, 0) // 10, len(_BYTE_UNITS) - 1)
+    if not power:
+        return f"{size}\u00a0byte{'' if size == 1 else 's'}"
+    return f"{size / 1024**power:.1f}\u00a0{_BYTE_UNITS[power]}"
 
 
 @register.simple_tag(takes_context=True)

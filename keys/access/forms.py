@@ -62,7 +62,9 @@ class GrantForm(PageForm):
         roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in ROLES]
         offer(self, "holder", [("", "Choose …"), *known, *roles])
         if key.tags:
-            every = [(f"{_TAG}{tag}", f"All keys with the tag {tag}, including future keys") for tag in key.tags]
+            every = [
+                (f"{_TAG}{tag}", f"All keys with the tag {tag}, including future keys") for tag in key.tags
+            ]
             offer(self, "scope", [("", "This key only"), *every])
         else:
             del self.fields["scope"]

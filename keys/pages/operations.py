@@ -71,7 +71,9 @@ def _rotation(data: QueryDict | None, key: Key, _: Mapping[str, Any]) -> PageFor
 
 _SCHEDULE_DELETION: Final = "schedule-deletion"
 ROTATE: Final = "rotate"
-_IMPORTED_ONLY: Final = "This imported key cannot be rotated, because no new material can be generated for it."
+_IMPORTED_ONLY: Final = (
+    "This imported key cannot be rotated, because no new material can be generated for it."
+)
 PROTECTED: Final = "To schedule the deletion, turn off the deletion protection in the settings first."
 _USABLE = frozenset({State.ACTIVE})
 
@@ -152,7 +154,9 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 shows_impact=True,
                 is_danger=True,
                 needs_recent_sign_in=True,
-                form=_final("Revoke this key although it is in use. Requests that use it for new data will fail"),
+                form=_final(
+                    "Revoke this key although it is in use. Requests that use it for new data will fail"
+                ),
                 icon="ban",
             ),
             _KeyOperation(

@@ -110,7 +110,7 @@ def test_five_failures_lock_the_account_on_the_page_and_in_the_api(browser, audi
     response = sign_in(browser, auditor.user.username)
     assert response.status_code == 429
     assert int(response["Retry-After"]) > 0
-    assert "Try again at <time" in response.content.decode()
+    assert "Try again after <time" in response.content.decode()
     body = {"username": auditor.user.username, "password": PASSWORD}
     assert auditor.api.post("/auth/login", body).code == "throttled"
 

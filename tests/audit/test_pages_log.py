@@ -375,7 +375,9 @@ def test_too_many_words_are_refused(browser, auditor, recorded):
 def test_the_page_reports_an_unknown_qualifier(browser, recorded):
     page = text_of(browser.get("/audit/?search=actr:dora"))
     assert "because they are not filters: actr:. Available filters: actor:, type:, action:" in page
-    assert "The search treated these as words" not in text_of(browser.get("/audit/?search=nothing-of-the-kind"))
+    assert "The search treated these as words" not in text_of(
+        browser.get("/audit/?search=nothing-of-the-kind")
+    )
 
 
 def test_the_key_of_an_entry_is_a_link_to_it(browser, developer, stranger, admin):

@@ -60,7 +60,7 @@ def test_plant_change_and_remove_a_canary(browser, key):
 @pytest.mark.parametrize(
     ("sent", "shown"),
     [
-        ({"object": "nothing"}, "Nothing of this kind has this ID or name."),
+        ({"object": "nothing"}, "There is no object of this kind with this name or ID."),
         ({"note": ""}, "This field is required."),
         ({"note": "x\u200by"}, "U+200B"),
     ],

@@ -35,7 +35,7 @@ def test_a_notice_names_what_happened_and_the_next_steps():
     assert lines[1].endswith(": denied (token_revoked), by ci from 192.0.2.1 (curl/8).")
     assert lines[2:] == [
         "First touch: 2026-12-01 12:00:00 UTC, entry 42, request r1.",
-        "Touches so far: 3, the last one at 2026-12-01 12:00:05 UTC.",
+        "Touches so far: 3, the last one on 2026-12-01 12:00:05 UTC.",
         "Incident: 00000000-0000-0000-0000-000000000063",
         "",
         "Next steps:",

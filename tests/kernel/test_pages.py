@@ -139,6 +139,23 @@ def test_a_distance_in_time_is_shown_in_one_unit(distance, words):
     assert rendered == words
 
 
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (None, "0 bytes"),
+        (1, "1 byte"),
+        (1023, "1023 bytes"),
+        (1024, "1.0 KiB"),
+        (6042, "5.9 KiB"),
+        (3 * 1024**3 // 2, "1.5 GiB"),
+        (5 * 1024**5, "5120.0 TiB"),
+    ],
+)
+def test_a_size_is_shown_in_binary_units(size, words):
+    rendered = Template("{{ size|byte_size }}").render(Context({"size": size}))
+    assert rendered == words.replace(" ", "\u00a0")
+
+
 def test_numbers_are_grouped_and_nothing_is_a_dash():
     rendered = Template("{{ many|grouped }} {{ none|grouped }}").render(
         Context({"many": 1204881, "none": None})

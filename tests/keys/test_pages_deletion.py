@@ -96,7 +96,9 @@ def test_an_altered_entry_among_the_denials_of_the_first_hour_does_not_hide_the_
     catch_up()
     with without_triggers():
         assert execute("UPDATE audit_logs SET user_id = 'no id' WHERE outcome = 'denied'")
-    assert "3 requests were denied after the deletion was scheduled" in plain(signed_in(admin).get(f"/keys/{key.name}/"))
+    assert "3 requests were denied after the deletion was scheduled" in plain(
+        signed_in(admin).get(f"/keys/{key.name}/")
+    )
 
 
 def test_during_the_wait_every_page_shows_its_end_and_who_was_refused(admin, developer, new_key):
@@ -178,7 +180,9 @@ def test_the_minimum_version_is_raised_with_its_impact_in_view(admin, rotated, u
     assert f'action="{path}"' in text(browser.get(f"/keys/{rotated.name}/versions/"))
     page = plain(browser.get(f"{path}?version=2"))
     assert f"Raise the minimum version of {rotated.name} to 2?" in page
-    assert "With this change, the server would have denied 312 requests in the last 30 days." in page.replace("\u202f", "")
+    assert "With this change, the server would have denied 312 requests in the last 30 days." in page.replace(
+        "\u202f", ""
+    )
     assert browser.post(f"{path}?version=2", {"name": "another"}).status_code == 422
     assert browser.post(f"{path}?version=2", {"name": rotated.name}).status_code == 303
     assert Key.objects.get(pk=rotated.pk).min_decryption_version == 2

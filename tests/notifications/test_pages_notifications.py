@@ -59,7 +59,7 @@ def test_a_failure_is_shown_and_retried_from_both_lists(admin):
             finished_at=delivery.created_at,
         )  # fmt: skip
         shown = text(browser.get(page))
-        assert "The server refused the notification (500)" in shown
+        assert "The server rejected the notification (500)" in shown
         assert f'name="next" value="{page}"' in shown
         done = browser.post(reverse("delivery-retry", args=[delivery.id]), {"next": page})
         assert done["Location"] == page

@@ -82,7 +82,9 @@ class PublicKeySealer:
     def check(self, plaintext: bytes, aad: bytes, *, field: str = "data") -> None:
         """Raises Invalid if the mode cannot seal this message. ``field``: its field in the request."""
         if aad and not self._mode.takes_aad:
-            raise Invalid.of_field("aad", f"{self._mode.name} takes no additional authenticated data. Omit this field.")
+            raise Invalid.of_field(
+                "aad", f"{self._mode.name} takes no additional authenticated data. Omit this field."
+            )
         most = self._scheme.max_size
         if most is not None and len(plaintext) > most:
             raise Invalid.of_field(

@@ -134,7 +134,7 @@ REMOVE_GRANT: Final[Operation[tuple[Key, AccessRow]]] = Operation(
     permission=MANAGE,
     action=actions.GRANT_REMOVED,
     perform=services.remove_grant,
-    effect="Requests that only this grant allows are refused immediately.",
+    effect="Requests that only this grant allows are denied immediately.",
     done="Grant removed.",
     is_danger=True,
 )

@@ -91,7 +91,7 @@ def test_the_page_shows_the_segments_and_turns_to_older_ones(short, auditor, mon
 
     first, second = browser.get(PAGE), browser.get(f"{PAGE}?page=2")
 
-    assert f"4 segments with {spelled(4 * ENTRIES)} entries, 5.9 KB" in text_of(first).replace("\xa0", " ")
+    assert f"4 segments with {spelled(4 * ENTRIES)} entries, 5.9 KiB" in text_of(first).replace("\xa0", " ")
     assert [row.number for row, _ in first.context["segments"]] == [3, 2]
     assert text_of(first).count("Removing") == 1
     assert f"1 to {ENTRIES}" in text_of(second)

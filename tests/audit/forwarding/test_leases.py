@@ -34,7 +34,7 @@ def test_a_refused_batch_is_repeated_smaller_after_a_pause(log, receiver, new_ta
     failed = run(target)
 
     assert (failed.size, failed.failures, failures_of(target)) == (0, 1, before + 1)
-    assert failed.last_error == "The receiver refused the entries (503)."
+    assert failed.last_error == "The receiver rejected the entries (503)."
     assert (failed.status, failed.lease_holder) == ("failing", None)
     assert database_now() - failed.failing_since < timedelta(minutes=1)
     assert not is_due(failed)

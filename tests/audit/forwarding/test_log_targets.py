@@ -195,5 +195,5 @@ def test_a_test_is_sent_also_to_a_disabled_target_and_shows_its_result(log, new_
 
     receiver.response = 401
     log_targets.request_test(**named)
-    assert run(target).test_error == "The receiver refused the entries (401)."
+    assert run(target).test_error == "The receiver rejected the entries (401)."
     assert LogTarget.objects.get().failures == 0

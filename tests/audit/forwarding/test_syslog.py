@@ -59,9 +59,9 @@ def test_a_server_that_ends_a_relp_session_gets_the_batch_again(log, new_target,
 @pytest.mark.parametrize(
     ("attribute", "value", "error"),
     [
-        ("response", b"500 no space", "The receiver refused an entry."),
-        ("offer", b"500 no", "The receiver refused an entry."),
-        ("response", b"", "The receiver refused an entry."),
+        ("response", b"500 no space", "The receiver rejected an entry."),
+        ("offer", b"500 no", "The receiver rejected an entry."),
+        ("response", b"", "The receiver rejected an entry."),
         ("response", b"x" * 2**18, "The receiver did not send a response of its protocol."),
     ],
 )
