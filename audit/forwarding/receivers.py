@@ -66,7 +66,7 @@ def _credential_of(target: LogTarget) -> bytes:
 
 
 def error_text(reason: str) -> str:
-    """A fixed sentence about a failure, with its status: "The receiver refused the entries (503)"."""
+    """A fixed sentence about a failure, with its status: "The receiver rejected the entries (503)"."""
     word, _, status = reason.rpartition("_")
     if status.isdigit():
         return f"{_ERRORS[word]} ({status})."

@@ -58,7 +58,7 @@ class Target:
         if parts.scheme not in schemes:
             raise _fault(f"Use a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}.")
         if parts.username is not None or parts.password is not None:
-            raise _fault("Remove the user name and the password.")
+            raise _fault("Remove the username and the password.")
         if parts.fragment or url.endswith("#"):
             raise _fault("Remove the part that begins with #.")
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
