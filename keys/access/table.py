@@ -43,11 +43,6 @@ class AccessRow:
     grant: KeyGrant | None = None
     is_expired: bool = False
 
-    @property
-    def sentence_subject(self) -> str:
-        """Of a grant: ``A grant on this key to mira``."""
-        return f"A {self.source[0].lower()}{self.source[1:]} to {self.holder.name}"
-
 
 def holder_ids(key: Key, grants: Iterable[KeyGrant]) -> set[UUID]:
     """The ids of the owner and of the holders of the grants."""
@@ -73,7 +68,10 @@ def describe_rule(verdict: Verdict, holder: KnownHolder, operation: str, rows: I
     verb = _verb(operation)
     if kind == "grant":
         granted = next((row for row in rows if row.grant and str(row.grant.id) == value), None)
-        return f"{granted.sentence_subject} allows it." if granted else "A grant allows it."
+        if granted is None:
+            return "A grant allows it."
+        # Names of users and service accounts are in lower case, so this changes only the name of a role.
+        return f"A {_within(granted.source)} to {_within(granted.holder.name)} allows it."
     if kind == "role" and verdict.is_allowed:
         return f"The role {value} may {verb} with every key."
     return {
@@ -86,9 +84,12 @@ def describe_rule(verdict: Verdict, holder: KnownHolder, operation: str, rows: I
     }.get(kind, "")
 
 
-def _verb(operation: str) -> str:
-    """The label of the operation inside a sentence: ``compute MAC``."""
-    label = OPERATION_LABELS.get(operation, operation)
+def _verb(word: str) -> str:
+    return _within(OPERATION_LABELS.get(word, word))  # an altered grant may have any word
+
+
+def _within(label: str) -> str:
+    """The label inside a sentence: ``compute MAC``."""
     return label[:1].lower() + label[1:]
 
 

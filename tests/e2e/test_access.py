@@ -93,7 +93,7 @@ def grant(page):
         page.get_by_text("Access granted.").wait_for()
     page.get_by_label("User or service account").select_option(label=CHOICE)
     follow(page, page.get_by_role("button", name="Check access"))
-    page.get_by_text(f"Allowed. Grant on this key, to {ACCOUNT}.").wait_for()
+    page.get_by_text(f"Allowed. A grant on this key to {ACCOUNT} allows it.").wait_for()
     look(page)
 
 
