@@ -127,7 +127,7 @@ def test_a_cancelled_deletion_leaves_a_disabled_key_that_shows_why(admin, operat
     path = f"/keys/{key.name}/cancel-deletion"
     assert signed_in(operator).get(path).status_code == 403
     browser = signed_in(admin)
-    assert "returns as a disabled key" in text(browser.get(path))
+    assert "If it was active, it is now disabled." in text(browser.get(path))
     assert browser.post(path, {"reason": "still needed"}).status_code == 303
     assert Key.objects.get(pk=key.pk).state == "suspended"
     assert re.search("Deletion cancelled .* by ada: still needed", plain(browser.get(f"/keys/{key.name}/")))

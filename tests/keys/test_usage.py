@@ -276,7 +276,7 @@ def test_only_versions_that_still_decrypt_count_for_a_higher_minimum(admin, rota
         assert (found["advice"], found["stops_decrypting"]) == ("no_effect", None)
     assert impact_of(admin, rotated, "disable")["stops_decrypting"] == {"first": 2, "last": 3}
     page = signed_in(admin).get(f"/keys/{rotated.name}/versions/").content.decode()
-    assert "version 2 was used in the last 30 days" in page
+    assert "Version 2 was used in the last 30 days" in page
 
 
 def test_no_higher_minimum_than_the_primary_version_is_offered(admin, rotated):
