@@ -116,5 +116,5 @@ def _name_of(kind: Kind, object_id: UUID) -> str:
     model, column = TABLES[kind]
     row = model._default_manager.filter(pk=object_id).values_list(column).first()
     if row is None:
-        raise NotFound("There is no such object. Create the object first.")
+        raise NotFound("There is no object of this kind with this ID. Create it first.")
     return str(row[0])

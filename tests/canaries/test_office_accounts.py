@@ -133,7 +133,7 @@ def test_an_office_whose_account_changed_without_an_entry_is_confirmed(first, re
     assert not sees_canaries(first)
     confirm_office(by=HOST, user_id=first.id)
     assert sees_canaries(first)
-    with pytest.raises(Conflict, match="effective already"):
+    with pytest.raises(Conflict, match="already in effect"):
         confirm_office(by=HOST, user_id=first.id)
 
 

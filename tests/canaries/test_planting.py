@@ -79,7 +79,7 @@ def test_a_canary_needs_a_note(key):
 @pytest.mark.usefixtures("sealed")
 @pytest.mark.parametrize(("kind", "name"), [("key", "orders"), ("service_token", "payroll"), ("user", ID)])
 def test_an_object_that_does_not_exist_is_refused(kind, name, key):
-    with pytest.raises(CommandError, match="the object first"):
+    with pytest.raises(CommandError, match="Create it first"):
         call_command("plant_canary", kind, name, "--note=the wiki")
     assert read_set().canaries == []
 

@@ -186,9 +186,9 @@ def test_the_pages_the_api_and_the_metric_show_the_last_pass_and_the_current_one
     assert (api["percent"], ended > 0) == (100, True)
 
     aged(log_rows().filter(action=actions.PASS_FINISHED), timedelta(hours=48))
-    assert "ended" not in audit_check(browser).remedy
+    assert "overdue" not in audit_check(browser).remedy
     aged(log_rows().filter(action=actions.PASS_FINISHED), timedelta(hours=2))
-    assert (audit_check(browser).state, "ended" in audit_check(browser).remedy) == ("warning", True)
+    assert (audit_check(browser).state, "overdue" in audit_check(browser).remedy) == ("warning", True)
 
     settings.CC_LOG_VERIFICATION_HOURS = 0
     page, check, *_ = shown()

@@ -64,7 +64,7 @@ def test_an_inactive_webhook_receives_tests_only(receiver, webhook, admin):
     assert [json.loads(body)["type"] for _, body in receiver.requests] == ["notification.test"]
     ended = Delivery.objects.get(notification__topic="job.failed")
     assert (ended.status, ended.error) == ("failed", "webhook_inactive")
-    with pytest.raises(Conflict, match="Make it active"):
+    with pytest.raises(Conflict, match="Enable it, then retry"):
         testing.retry_delivery(principal=admin.principal, delivery_id=ended.id)
 
 
