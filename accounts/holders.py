@@ -9,7 +9,7 @@ from django.db.models import Case, Q, When
 from accounts.models import ServiceAccount, User
 from kernel.errors import Denied, NotFound
 from kernel.identities import Identity
-from kernel.trust.row_heads import find_current
+from kernel.trust.row_heads import current_rows
 
 type KnownHolder = User | ServiceAccount
 
@@ -43,11 +43,11 @@ def account_names(account_ids: Collection[UUID | None]) -> dict[UUID | None, str
 
 def find_holder(holder_id: UUID) -> KnownHolder:
     """The user or service account with the id. Raises NotFound, IntegrityFailed."""
-    user = find_current(User.objects.filter(pk=holder_id))
-    holder: KnownHolder | None = user or find_current(ServiceAccount.objects.filter(pk=holder_id))
-    if holder is None:
+    users, accounts = User.objects.filter(pk=holder_id), ServiceAccount.objects.filter(pk=holder_id)
+    found: list[KnownHolder] = [*current_rows(users), *current_rows(accounts)]
+    if not found:
         raise NotFound("There is no user or service account with this id.")
-    return holder
+    return found[0]
 
 
 def require_permitted(identity: Identity, permission: str) -> KnownHolder:

@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from audit.models import AuditExport, AuditTrail
+from audit.sequencing.state_beginning import begin_state_once
 from console.key_encryption.rewraps import request_rewrap
 from kernel.databases.applied_migrations import migration_transaction
 from kernel.jobs.job import JobRecord
@@ -42,6 +43,7 @@ def earlier_tables() -> Iterator[None]:
     finally:
         with migration_transaction():
             MigrationExecutor(connection).migrate(newest)
+        begin_state_once()  # as a start does
 
 
 def rows_of(model):
