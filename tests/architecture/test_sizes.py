@@ -13,16 +13,16 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_842,
-    "audit": 23_851,
+    "accounts": 9_843,
+    "audit": 23_864,
     "backups": 1_363,
-    "canaries": 4_896,
+    "canaries": 4_898,
     "ciphercanary": 3_427,
-    "console": 4_058,
-    "crypto_ops": 9_124,
+    "console": 4_069,
+    "crypto_ops": 9_126,
     "demo": 1_096,
-    "kernel": 15_179,
-    "keys": 12_307,
+    "kernel": 15_191,
+    "keys": 12_312,
     "notifications": 2_169,
 }
 SLACK = 100
