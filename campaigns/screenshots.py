@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import django
@@ -51,14 +52,12 @@ def main(arguments: Sequence[str]) -> int:
     django.setup()
     folder = asked.all or ROOT / "docs" / "images"
     folder.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        Product(Path(scratch)) as product,
-        sync_playwright() as playwright,
-    ):
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+        product = Product(Path(scratch), is_new=True)
         codes = [line.strip() for line in product.load_demo(days=60).splitlines() if line.startswith("  ")]
+        stack.enter_context(product)
         base = f"http://127.0.0.1:{product.port}"
-        browser = launch(playwright)
+        browser = launch(stack.enter_context(sync_playwright()))
         if asked.all:
             shoot_all(browser, product, base, folder)
             shoot_officer(browser, base, folder, codes[0])

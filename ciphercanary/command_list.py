@@ -1,6 +1,6 @@
 """The list of commands that ``bin/manage`` prints. It omits Django's commands for developers, which still run."""
 
-from django.core.management import ManagementUtility, get_commands, load_command_class
+from django.core.management import BaseCommand, ManagementUtility, get_commands, load_command_class
 
 from kernel import installation
 
@@ -33,7 +33,7 @@ HEAD = (
     f"To see the options of a command, run {installation.MANAGE} help COMMAND."
 )
 _FOOT = (
-    "You can run these commands while the server is running, except restore and copy_to_postgresql. "
+    "You can run these commands while the server is running, except restore, copy_to_postgresql and load_demo. "
     "See README.md for details."
 )
 
@@ -44,6 +44,17 @@ class Commands(ManagementUtility):
     def __init__(self, argv: list[str]) -> None:
         super().__init__(argv)
         self.prog_name = installation.MANAGE
+
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        """``load_demo`` also prepares the installation, with code of the server, which the demo must not import."""
+        if subcommand != "load_demo":
+            return super().fetch_command(subcommand)
+        from ciphercanary.server.alone import prepared_alone  # noqa: PLC0415 - it needs Django to be set up
+        from demo.management.commands import load_demo  # noqa: PLC0415 - likewise
+
+        command = load_demo.Command()
+        command.prepared_alone = prepared_alone
+        return command
 
     def main_help_text(self, commands_only: bool = False) -> str:  # noqa: FBT001, FBT002 - Django's signature
         """The groups of commands with a line for each, or the bare names."""

@@ -46,6 +46,8 @@ ORIGINS: Final = {
     "card-vault": ("10.20.1.11", "card-vault/3.4"),
     "payments-api": ("10.20.1.20", "payments-api/7.12"),
     "report-job": ("10.20.2.5", "report-job/1.9"),
+    "support-desk": ("10.20.3.8", "support-desk/2.1"),
+    "fraud-model": ("10.20.4.2", "fraud-model/0.9"),
     STRANGER: ("203.0.113.77", "python-requests/2.32.5"),
 }
 
@@ -85,6 +87,34 @@ class DemoKey(Struct, frozen=True, forbid_unknown_fields=True):
     fate: _Fate = ""
     fated: float = 1.0
     why: str = ""
+    is_protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DemoApplication:
+    """A program with a service account, a token, and a grant on ``key``, or on ``tag``, which ``key`` has."""
+
+    name: str
+    description: str
+    key: str
+    operations: tuple[str, ...]
+    tag: str = ""
+
+
+APPLICATIONS: Final = (
+    DemoApplication(
+        "support-desk", "Shows the notes of a refund to the support team.", "refund-notes", ("decrypt",)
+    ),
+    DemoApplication(
+        "fraud-model",
+        "Trains the fraud model on all data with the tag ml.",
+        "fraud-features",
+        ("encrypt", "decrypt"),
+        tag="ml",
+    ),
+)
+WEBHOOK: Final = ("security-desk", f"https://alerts.{DOMAIN}/ciphercanary")
+WEBHOOK_TOPICS: Final = ("audit.alarm", "key.deletion_denied_use", "key.destruction_overdue")
 
 
 @dataclass(frozen=True, slots=True)

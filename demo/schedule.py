@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from demo.data import (
     ADMIN,
+    APPLICATIONS,
     AUDITOR,
     GUESSED,
     INCIDENT,
@@ -18,6 +19,7 @@ from demo.data import (
     PROGRAMS,
     ROTATED_AFTER_INCIDENT,
     STRANGER,
+    DemoApplication,
     DemoKey,
     Rhythm,
 )
@@ -42,6 +44,9 @@ type StepKind = Literal[
     "appoint",
     "plant",
     "intrude",
+    "connect",
+    "call",
+    "add_webhook",
 ]
 
 _SEED: Final = 412
@@ -112,6 +117,10 @@ class _Schedule:
         yield from self._guesses(self._near(0.62, hour=3), GUESSED)
         if INCIDENT in self._lives:
             yield from self._incident(self._lives[INCIDENT][1])
+        for application in APPLICATIONS:
+            if application.key in self._lives:
+                yield from self._of_application(application, self._working(0.36))
+        yield from self._done_by(ADMIN, Step(self._working(0.4), "add_webhook"))
         yield from self._canaries(self._working(0.3))
 
     def _of_key(self, key: DemoKey) -> Iterator[Step]:
@@ -215,6 +224,15 @@ class _Schedule:
             at = noticed + timedelta(minutes=40 + 4 * number)
             if name in self._lives:
                 yield from self._done_by(OPERATOR, Step(at, "rotate", name, PRECAUTION))
+
+    def _of_application(self, application: DemoApplication, connected: datetime) -> Iterator[Step]:
+        """It calls about three times in office hours of each working day, with the token from then."""
+        yield from self._done_by(ADMIN, Step(connected, "connect", application.name))
+        for day in self._days():
+            for _ in range(self._chance.randint(2, 4)):
+                at = day + timedelta(hours=8) + timedelta(hours=9) * self._chance.random()
+                if at > connected and day.weekday() < SATURDAY:
+                    yield Step(at, "call", application.name, count=self._chance.randint(1, 5))
 
     def _canaries(self, at: datetime) -> Iterator[Step]:
         """The officer is appointed, then decoys are planted. Shortly before now, a stranger uses the planted token."""

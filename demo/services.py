@@ -20,6 +20,7 @@ from audit.log.events import Source
 from audit.sequencing.running import checkpoint_now
 from audit.services.exports import find_result, open_result, request_export
 from canaries.watching.watching import watch_log
+from demo.applications import DemoApplications
 from demo.canaries import DemoCanaries
 from demo.data import ADMIN, AUDITOR, KEYS, OPERATOR, POLICIES, DemoKey
 from demo.instance import mark_loaded, mark_started
@@ -65,6 +66,7 @@ class Demo:
         self._policies: dict[str, UUID] = {}
         self._uses = KeyUses(users, self._wanted, self._keys)
         self.canaries = DemoCanaries(users, self._uses)
+        self._applications = DemoApplications(users, self._uses, self._keys)
         self._handlers: Mapping[str, Callable[[Step], object]] = {
             "sign_in": lambda step: users.sign_in(step.subject),
             "sign_out": lambda step: users.sign_out(step.subject),
@@ -85,6 +87,9 @@ class Demo:
             "appoint": self.canaries.appoint,
             "plant": self.canaries.plant,
             "intrude": self.canaries.intrude,
+            "connect": self._applications.connect,
+            "call": self._applications.call,
+            "add_webhook": self._applications.add_webhook,
         }
 
     def load(self, report: Callable[[LoadedDay], None]) -> None:
@@ -150,6 +155,7 @@ class Demo:
             policy_id=self._policies.get(wanted.policy),
             activates_at=fated if wanted.fate == "pending" else None,
             expires_at=fated if wanted.fate == "expires" else None,
+            deletion_protection=wanted.is_protected,
         )
 
     def _rotate(self, step: Step) -> None:

@@ -49,8 +49,10 @@ class KeyUses:
             self.encrypt(step)
 
     def decrypt_as(self, caller: Principal, name: str, count: int = 1) -> None:
-        """Decrypt the last messages of the key, which may refuse."""
-        key, items = self._keys[name], self._messages[name][-count:]
+        """Decrypt the last messages of the key, which may refuse. Without any, nothing happens."""
+        key, items = self._keys[name], self._messages.get(name, [])[-count:]
+        if not items:
+            return
         request = DecryptBatch(mode=_mode_of(key), key_id=key.id, items=items)
         self._perform(name, caller, actions.MESSAGE_DECRYPTED, request)
 

@@ -475,9 +475,6 @@ class Prepared:
 @cache
 def prepared(*, is_on_sqlite: bool, has_demo: bool) -> Prepared:
     """The installation of this test run: the first process that needs it prepares it, which takes seconds."""
-    if has_demo:
-        # The demo is loaded into a copy, which shares the static files.
-        prepared(is_on_sqlite=is_on_sqlite, has_demo=False)
     kind = ("demo-" if has_demo else "") + ("sqlite" if is_on_sqlite else "postgresql")
     installation = Prepared(Path(tempfile.gettempdir()) / f"prepared-{RUN}-{kind}")
     with installation.folder.with_suffix(".lock").open("a") as lock:
@@ -493,9 +490,9 @@ def prepared(*, is_on_sqlite: bool, has_demo: bool) -> Prepared:
 
 def prepare(folder: Path, *, is_on_sqlite: bool, has_demo: bool) -> None:
     database = "" if is_on_sqlite else None
-    product = Product(folder, database=database, redis=False, is_new=not has_demo)
+    product = Product(folder, database=database, redis=False, is_new=True)
     if has_demo:
-        product.load_demo()
+        product.load_demo()  # it prepares the installation
     else:
         product.start()
         product.stop()

@@ -50,6 +50,8 @@ def caller_of(step):
         "appoint": OFFICER,
         "plant": ADMIN,
         "doom": ADMIN,
+        "connect": ADMIN,
+        "add_webhook": ADMIN,
         "rotate": OPERATOR,
         "retire": OPERATOR,
         "end": OPERATOR if key and key.fate == "disabled" else ADMIN,
@@ -65,7 +67,7 @@ def test_each_actor_has_signed_in_before_acting(ends):
         for step in steps:
             if step.kind in {"sign_in", "open_session"}:
                 sessions[step.subject] += 1
-            elif step.kind not in {"fail_to_sign_in", "rotate_due", "intrude"}:
+            elif step.kind not in {"fail_to_sign_in", "rotate_due", "intrude", "call"}:
                 assert sessions[caller_of(step)] > 0, step
                 sessions[step.subject] -= step.kind == "sign_out"
 

@@ -13,7 +13,7 @@ from django.test import Client
 from msgspec.structs import replace
 
 from accounts.errors import SessionEnded
-from accounts.models import TokenFamily, User
+from accounts.models import ServiceToken, TokenFamily, User
 from accounts.principals import Principal
 from audit.actions import PASS_FINISHED
 from audit.log.events import Event, Source
@@ -32,7 +32,8 @@ from demo.schedule import StepKind
 from demo.users import DemoUsers
 from kernel.clock import database_now, process_now
 from kernel.jobs.job import Status
-from keys.models import Key
+from keys.models import Key, KeyGrant
+from notifications.models import Webhook
 from tests.accounts.test_totp import Authenticator
 from tests.audit.sequencing.log import altered
 from tests.audit.verification.passes import alarms, run_pass
@@ -50,11 +51,9 @@ FEW_CALLS = 4
 @pytest.fixture(autouse=True)
 def few(monkeypatch):
     """Limit the demo to the keys with a fate, one rotated key and the decoys, each used only a little."""
-    planted = {decoy.name for decoy in demo_data.PLANTED}
+    named = {decoy.name for decoy in demo_data.PLANTED} | {each.key for each in demo_data.APPLICATIONS}
     chosen = [
-        key
-        for key in KEYS
-        if key.fate or key.doomed or (key.rotations and key.retired) or key.name in planted
+        key for key in KEYS if key.fate or key.doomed or (key.rotations and key.retired) or key.name in named
     ]
     few = [replace(key, use=replace(key.use, calls=min(key.use.calls, FEW_CALLS), batch=2)) for key in chosen]
     monkeypatch.setattr(demo, "KEYS", tuple(few))
@@ -122,6 +121,8 @@ def assert_keys_are_in_their_final_state():
         "loyalty-points": "scheduled",
         "old-gateway": "revoked",
         "partner-acme-sftp": "revoked",
+        "refund-notes": "active",
+        "fraud-features": "active",
     }
     vault = Key.objects.get(name="card-pan-vault")
     first, second = vault.versions.order_by("version")
@@ -163,6 +164,23 @@ def assert_what_happened_is_on_record():
         assert export.started_at < requested.timestamp + timedelta(milliseconds=1)
     assert waiting.status == Status.PENDING
     assert log_rows().filter(action="audit.export.downloaded").count() == 4
+    assert_the_applications_have_what_they_need()
+
+
+def assert_the_applications_have_what_they_need():
+    """An account, a grant and a token for each. The planted token has an account, too, but no grant."""
+    grants = {grant.principal_id: grant for grant in KeyGrant.objects.all()}
+    found = {}
+    for token in ServiceToken.objects.exclude(service_account=None):
+        grant = grants.get(str(token.service_account_id))
+        found[token.service_account.name] = grant and (grant.tag or grant.key.name, set(grant.operations))
+    assert found == {
+        "support-desk": ("refund-notes", {"crypto.decrypt"}),
+        "fraud-model": ("ml", {"crypto.encrypt", "crypto.decrypt"}),
+        "website-ci": None,
+    }
+    [webhook] = Webhook.objects.all()
+    assert not webhook.is_active
 
 
 def assert_the_officer_sees_the_incident(lines, password, after):

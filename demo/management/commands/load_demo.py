@@ -1,5 +1,7 @@
 import sys
 from argparse import ArgumentParser
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -19,6 +21,8 @@ FEWEST_DAYS, MOST_DAYS = 2, 365
 
 class Command(SystemCommand):
     help = "Fill an empty instance with example people, keys and a history."
+    requires_migrations_checks = False  # the preparation migrates
+    prepared_alone: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -41,7 +45,8 @@ class Command(SystemCommand):
         users.choose_passwords(sys.stdin.readline().rstrip("\r\n") if password_from_stdin else "")
         demo = Demo(self.principal, users, days)
         try:
-            demo.load(self._report)
+            with self.prepared_alone():
+                demo.load(self._report)
         except KeyboardInterrupt:
             raise CommandError(f"Stopped. {INCOMPLETE}", returncode=130) from None
         # At the end, because the passwords of an incomplete demo are of no use.
