@@ -46,7 +46,7 @@ class Verdict:
 
 
 OWNER = Verdict(True, "owner")
-_NO_GRANT = Verdict(False, "no-grant")
+NO_GRANT = Verdict(False, "no-grant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,4 +152,4 @@ def _authorize_use(
         for grant in protected.grants.get(holder, ()):
             if grant.covers(permission, now, client_ip):
                 return grant.verdict
-    return _NO_GRANT
+    return NO_GRANT

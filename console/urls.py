@@ -58,6 +58,7 @@ pages = [
         service_accounts.NewServiceAccountView.as_view(),
         name="service-account-new",
     ),
+    path("service-accounts/connect", service_accounts.ConnectView.as_view(), name="application-connect"),
     path(
         "service-accounts/<uuid:account_id>/",
         service_accounts.ServiceAccountView.as_view(),

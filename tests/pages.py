@@ -159,6 +159,7 @@ PAGES = {
     "token-rotate-page": Page(EVERYBODY, EVERYBODY),
     "service-accounts-page": Page(ADMIN_AND_AUDITOR),
     "service-account-new": Page(ADMIN, ADMIN),
+    "application-connect": Page(ADMIN, ADMIN),
     "service-account-page": Page(ADMIN_AND_AUDITOR),
     "service-account-disable": Page(ADMIN, ADMIN),
     "service-account-enable": Page(ADMIN, ADMIN),

@@ -145,8 +145,8 @@ def declared(kind, cell):
     if rule and cell.credential != SESSION:
         return Outcome(403, rule)
     is_read, is_used = (KINDS[kind].is_read, KINDS[kind].is_used) if cell.reach == OWN else (True, True)
-    if cell.credential == OTHER_KEY or not is_read:
-        return Outcome(404)
+    if cell.credential == OTHER_KEY or not is_read:  # only the refusal of a token for this key gives a rule
+        return Outcome(403, "no-grant") if cell.credential == THIS_KEY else Outcome(404)
     if is_used or cell.endpoint.permission in READ:
         return Outcome(cell.endpoint.status)
     return Outcome(403, "no-grant")

@@ -40,6 +40,10 @@ def checklist(principal: Principal, facts: Facts) -> Sequence[_Step]:
                 url=reverse("first-key"),
             )
         )
+    if may("users.manage"):
+        steps.append(
+            _Step("Connect an application", facts.has_application, url=reverse("application-connect"))
+        )
     if steps:
         steps.append(_Step("Set up a second factor", facts.has_second_factor, url=reverse("mfa")))
     if may("users.manage"):

@@ -10,7 +10,7 @@ from django.db.models import Count, Exists, JSONField, Q, QuerySet, Subquery, Va
 from django.db.models.expressions import BaseExpression
 from django.db.models.functions import JSONObject
 
-from accounts.models import User
+from accounts.models import ServiceAccount, User
 from accounts.principals import Principal
 from accounts.roles import AUDITOR
 from audit.actions import BACKUP_CREATED
@@ -59,6 +59,7 @@ class Facts:
     has_second_factor: bool
     has_auditor: bool
     has_encrypted: bool
+    has_application: bool
     has_log_targets: bool
     backed_up_at: datetime | None
     has_kek_copies: bool
@@ -78,6 +79,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         "used": used_in(span, own),
         "has_auditor": Exists(User.objects.filter(role=AUDITOR, is_active=True)),
         "has_log_targets": Exists(LogTarget.objects.all()),
+        "has_application": Exists(ServiceAccount.objects.all()),
         "has_encrypted": Exists(rows_done(MESSAGE_ENCRYPTED, own)),
         **(_copies() if principal.has_permission("system.read") else {}),
         **_key_counts(principal, at),
@@ -93,6 +95,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         has_second_factor=row["requires_second_factor"],
         has_auditor=row["has_auditor"],
         has_encrypted=row["has_encrypted"],
+        has_application=row["has_application"],
         has_log_targets=row["has_log_targets"],
         backed_up_at=row.get("backed_up_at"),
         has_kek_copies=row.get("has_kek_copies", False),

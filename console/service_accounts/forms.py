@@ -7,7 +7,10 @@ from django import forms
 from accounts.roles import ADMIN, AUDITOR, DEVELOPER, OPERATOR
 from accounts.service_accounts.services.accounts import MAX_DESCRIPTION
 from accounts.users.forms import RoleField
-from kernel.pages.forms import NewNameField, PageForm, ReasonForm
+from console.tokens.forms import ExpiryForm
+from kernel.pages.forms import CheckboxTags, NewNameField, PageForm, ReasonForm
+from keys.explanations import OPERATION_LABELS
+from keys.forms import KeyNamesInput, TagsField
 
 _ORDERED_ROLES: Final = (DEVELOPER, OPERATOR, AUDITOR, ADMIN)  # the usual one of applications first
 
@@ -30,3 +33,27 @@ class AccountRoleForm(ReasonForm):
 
     def order(self) -> dict[str, Any]:
         return {"changes": {"role": self.cleaned_data["role"]}, "reason": self.cleaned_data["reason"]}
+
+
+class ConnectForm(ExpiryForm):
+    """A new application: the keys that it may use, and how."""
+
+    name = NewNameField(label="Name of the application")
+    keys = TagsField(
+        required=False,
+        help_text="Keys that the application may use. Separate names with commas.",
+        widget=KeyNamesInput,
+    )
+    tags = TagsField(
+        required=False,
+        help_text="Optional. The application may use every key with one of these tags, including future keys.",
+    )
+    operations = forms.MultipleChoiceField(
+        choices=list(OPERATION_LABELS.items()),
+        initial=["encrypt", "decrypt"],
+        help_text="Choose only what the application needs.",
+        widget=CheckboxTags,
+        error_messages={"required": "Choose at least one operation."},
+    )
+
+    field_order = ("name", "keys", "tags", "operations", "lifetime", "expires_at")

@@ -1,28 +1,38 @@
 """Service accounts: the list, one account with its tokens, and its changes."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
 from accounts import actions
 from accounts.models import ServiceAccount
 from accounts.principals import Principal
-from accounts.roles import DESCRIPTIONS
+from accounts.roles import DESCRIPTIONS, word_of
 from accounts.service_accounts.services import accounts as service_accounts
 from accounts.service_accounts.services.accounts import CreatedAccount, update_service_account
 from accounts.tokens.services import listing as token_listing
 from accounts.tokens.services.listing import list_recent_tokens
 from audit.sequencing.catching_up import ShowsLog, catch_up_with_request
-from console.service_accounts.forms import AccountRoleForm, ServiceAccountForm
-from console.tokens.forms import OverlapForm
+from console.service_accounts.forms import AccountRoleForm, ConnectForm, ServiceAccountForm
+from console.service_accounts.services import ApplicationRequest, ConnectedApplication, connect_application
+from console.tokens.forms import OverlapForm, suggest_keys
+from console.tokens.views import suggested_keys
+from crypto_ops.trying.snippets import examples_of, main_operations
+from kernel.clock import database_now
 from kernel.labels import NAME
 from kernel.pages.form_views import FormView
 from kernel.pages.operations import Operation, OperationView, Subject, confirm
 from kernel.pages.views import PageView
 from kernel.rules import Rule
+from keys.lifecycle import Status
+from keys.models import Key
+from keys.reading import services as reading
+from keys.references import PREFIX
 
 _READ, _MANAGE = "users.read", "users.manage"
 LIMIT = 50
@@ -66,6 +76,69 @@ class NewServiceAccountView(FormView[Principal, ServiceAccountForm]):
 
     def respond(self, result: CreatedAccount) -> HttpResponse:
         return _show_secret(self, result.account, result.client_secret)
+
+
+class ConnectView(FormView[Principal, ConnectForm]):
+    """A new application. Only the response to the form contains its token. ``key`` names a key to begin with."""
+
+    rules = {method: Rule(_MANAGE, actions.SERVICE_ACCOUNT_CREATED) for method in ("GET", "POST")}
+    section = "users"
+    template = "console/connect.html"
+    draft_fields = ("name", "keys", "tags", "operations", "lifetime", "expires_at")
+    needs_recent_sign_in = True
+    shown_once = "This application is already connected. Its token is shown only once."
+    return_name = "service-accounts-page"
+
+    def form(self, data: QueryDict | None = None) -> ConnectForm:
+        name = self.request.GET.get("key", "")
+        key = reading.key_named(principal=self.principal, name=name) if data is None and name else None
+        initial = {} if key is None else {"keys": [key.name], "operations": main_operations(key.purpose)}
+        form = ConnectForm(data, initial=initial)
+        suggest_keys(form, suggested_keys(self.principal))
+        form.fields["tags"].widget.suggestions = reading.frequent_tags(principal=self.principal)
+        return form
+
+    def perform(self, form: ConnectForm) -> ConnectedApplication:
+        given = form.cleaned_data
+        wanted = ApplicationRequest(
+            name=given["name"],
+            operations=given["operations"],
+            expires_at=form.expiry(database_now()),
+            keys=given["keys"],
+            tags=given["tags"],
+        )
+        return connect_application(principal=self.principal, request=wanted)
+
+    def respond(self, result: ConnectedApplication) -> HttpResponse:
+        token = result.created.token
+        key = next(iter(result.keys), None) or self._tagged(result.tags)
+        examples = (
+            []
+            if key is None
+            else examples_of(
+                kind=key.kind,
+                key_id=PREFIX + key.name,
+                mode=key.default_mode,
+                operations=[word_of(scope) for scope in token.scopes],
+            )
+        )
+        return self.page(
+            template="console/connected.html",
+            account=result.account,
+            token=token,
+            text=result.created.text,
+            server=settings.CC_PUBLIC_URL,
+            key=key,
+            examples=examples,
+        )
+
+    def _tagged(self, tags: Sequence[str]) -> Key | None:
+        """An active key with one of the tags, for the examples."""
+        for tag in tags:
+            found = reading.list_keys(principal=self.principal, only={"status": Status.ACTIVE, "tag": tag})
+            if key := found.first():
+                return key
+        return None
 
 
 class ServiceAccountView(ShowsLog, PageView[Principal]):

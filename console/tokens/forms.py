@@ -22,7 +22,39 @@ _USES: Final = tuple(
 )
 
 
-class TokenForm(PageForm):
+class ExpiryForm(PageForm):
+    """The time at which a new token expires."""
+
+    lifetime = forms.ChoiceField(
+        label="Expires in", choices=_LIFETIMES, initial="90", widget=forms.RadioSelect
+    )
+    expires_at = UtcDateTimeField(
+        required=False, label="Expires at (UTC)", help_text=f"Within {MAX_LIFETIME.days} days."
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        is_custom = given.get("lifetime") == _CUSTOM
+        if is_custom and not given.get("expires_at") and "expires_at" not in self.errors:
+            self.add_error("expires_at", "Enter the time at which the token expires.")
+        return given
+
+    def expiry(self, now: datetime) -> datetime:
+        """Of a valid form."""
+        given = self.cleaned_data
+        if given["lifetime"] == _CUSTOM:
+            chosen: datetime = given["expires_at"]
+            return chosen
+        return now + timedelta(days=int(given["lifetime"]))
+
+
+def suggest_keys(form: forms.Form, names: Sequence[str]) -> None:
+    widget = form.fields["keys"].widget
+    assert isinstance(widget, KeyNamesInput)  # noqa: S101 - the forms declare it
+    widget.suggestions = names
+
+
+class TokenForm(ExpiryForm):
     """A new token. The operations are those that the owner's role allows, the keys some that the user may see."""
 
     name = forms.CharField(
@@ -41,18 +73,14 @@ class TokenForm(PageForm):
         help_text="Separate names with commas. If you choose none, the token works with all keys that the owner may use, now or later.",
         widget=KeyNamesInput,
     )
-    lifetime = forms.ChoiceField(
-        label="Expires in", choices=_LIFETIMES, initial="90", widget=forms.RadioSelect
-    )
-    expires_at = UtcDateTimeField(
-        required=False, label="Expires at (UTC)", help_text=f"Within {MAX_LIFETIME.days} days."
-    )
     networks = WordsField(
         required=False,
         max_length=1000,
         help_text="Networks that may use the token, such as 192.0.2.0/24, separated with commas. "
         "Leave empty to allow all.",
     )
+
+    field_order = ("name", "scopes", "keys", "lifetime", "expires_at", "networks")
 
     def __init__(self, *args: Any, role: str, key_names: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -65,24 +93,7 @@ class TokenForm(PageForm):
             "scopes",
             [(label, [(each, word_of(each)) for each in found]) for label, found in groups if found],
         )
-        widget = self.fields["keys"].widget
-        assert isinstance(widget, KeyNamesInput)  # noqa: S101 - declared above
-        widget.suggestions = key_names
-
-    def clean(self) -> dict[str, Any]:
-        given: dict[str, Any] = super().clean() or self.cleaned_data
-        is_custom = given.get("lifetime") == _CUSTOM
-        if is_custom and not given.get("expires_at") and "expires_at" not in self.errors:
-            self.add_error("expires_at", "Enter the time at which the token expires.")
-        return given
-
-    def expiry(self, now: datetime) -> datetime:
-        """Of a valid form."""
-        given = self.cleaned_data
-        if given["lifetime"] == _CUSTOM:
-            chosen: datetime = given["expires_at"]
-            return chosen
-        return now + timedelta(days=int(given["lifetime"]))
+        suggest_keys(self, key_names)
 
 
 class OverlapForm(PageForm):

@@ -21,7 +21,6 @@ from accounts.tokens.services.listing import MANAGE, ListedToken
 from audit.sequencing.catching_up import ShowsLog, catch_up_with_request
 from console.tokens.forms import OverlapForm, TokenForm
 from kernel.clock import database_now
-from kernel.errors import Invalid
 from kernel.identities import Identity
 from kernel.pages.curl import curl_of
 from kernel.pages.form_views import FormView
@@ -36,6 +35,12 @@ from keys.references import PREFIX
 _SUGGESTED_KEYS = 12
 _SHOWN_ONCE = "This token was already created. It is shown only once."
 _EXAMPLE = "aGVsbG8gY2FuYXJ5"  # "hello canary" in base64
+
+
+def suggested_keys(principal: Principal) -> list[str]:
+    """The names of the first active keys that the caller may see."""
+    found = services.list_keys(principal=principal, only={"status": Status.ACTIVE})[:_SUGGESTED_KEYS]
+    return [key.name for key in found]
 
 
 class TokenListView(ShowsLog, PageView[Principal]):
@@ -95,19 +100,12 @@ class NewTokenView(FormView[Principal, TokenForm]):
 
     def _suggested_keys(self, owner: Principal) -> list[str]:
         """Active keys that the owner may use, or if there are none, those that the user may use."""
-        for principal in (owner, self.principal):
-            found = services.list_keys(principal=principal, only={"status": Status.ACTIVE})[:_SUGGESTED_KEYS]
-            if names := [key.name for key in found]:
-                return names
-        return []
+        return suggested_keys(owner) or suggested_keys(self.principal)
 
     def _key_ids(self, names: Sequence[str]) -> list[UUID] | None:
         if not names:
             return None
-        found = {name: services.key_named(principal=self.principal, name=name) for name in names}
-        if unknown := [name for name, key in found.items() if key is None]:
-            raise Invalid.of_field("keys", f"There is no key named {unknown[0]}.")
-        return [key.id for key in found.values() if key is not None]
+        return [key.id for key in services.keys_named(principal=self.principal, names=names)]
 
     def show_form(self, form: TokenForm, **context: Any) -> HttpResponse:
         return self.page(form=form, account=self.account, **context)
@@ -164,6 +162,7 @@ def _show_token(view: PageView[Principal], _: ListedToken | None, created: Creat
     return view.page(
         template="console/token_created.html",
         token=token,
+        without_grant=_keys_without_grant(view.principal, token),
         text=created.text,
         call=call,
         key=key,
@@ -176,6 +175,17 @@ def _usable_key(principal: Principal, token: ServiceToken) -> Key | None:
     owner = _as_owner(principal, token.identity, token.owner.role)
     found = services.list_keys(principal=owner, only={"status": Status.ACTIVE}).filter(purpose="encrypt")
     return (found if token.key_ids is None else found.filter(pk__in=token.key_ids)).first()
+
+
+def _keys_without_grant(principal: Principal, token: ServiceToken) -> list[str]:
+    """The names of the token's keys on which its owner has no grant, for a warning.
+
+    Such a token is not refused, because the grant may follow.
+    """
+    if not token.key_ids:
+        return []
+    owner = _as_owner(principal, token.identity, token.owner.role)
+    return services.names_out_of_reach(principal=principal, owner=owner, key_ids=token.key_ids)
 
 
 def _as_owner(principal: Principal, identity: Identity, role: str) -> Principal:

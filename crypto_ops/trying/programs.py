@@ -8,13 +8,13 @@ from string import Template
 from typing import Final
 
 
-class _Program(Template):
+class Program(Template):
     """Placeholders are ``@@server``, ``@@key_id`` …, which have no meaning in shells or Python."""
 
     delimiter = "@@"
 
 
-_CURL_TOKEN: Final = _Program(
+_CURL_TOKEN: Final = Program(
     r"""CIPHERCANARY_TOKEN=$(
   name=${CIPHERCANARY_USERNAME-} password=${CIPHERCANARY_PASSWORD-} code=${CIPHERCANARY_CODE-}
   [ "$name" ] || read -r -p "Username: " name
@@ -31,7 +31,7 @@ _CURL_TOKEN: Final = _Program(
 export CIPHERCANARY_TOKEN
 """
 )
-_CURL_ENCRYPT: Final = _Program(
+_CURL_ENCRYPT: Final = Program(
     r"""CIPHERTEXT=$(
   {
     printf '{"key_id": "@@key_id", "algorithm": "@@mode", "data": "'
@@ -47,7 +47,7 @@ _CURL_ENCRYPT: Final = _Program(
 echo "$CIPHERTEXT"
 """
 )
-_CURL_DECRYPT: Final = _Program(
+_CURL_DECRYPT: Final = Program(
     r"""printf '{"ciphertext": "%s"}' "$CIPHERTEXT" |
 curl -sS --fail-with-body -w '\n' @@server/api/v1/decrypt \
   -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
@@ -57,7 +57,7 @@ curl -sS --fail-with-body -w '\n' @@server/api/v1/decrypt \
 echo
 """
 )
-_CURL_PROTECT: Final = _Program(
+_CURL_PROTECT: Final = Program(
     r"""@@variable=$(
   {
     printf '{"key_id": "@@key_id", @@fields"message": "'
@@ -73,7 +73,7 @@ _CURL_PROTECT: Final = _Program(
 echo "$@@variable"
 """
 )
-_CURL_VERIFY: Final = _Program(
+_CURL_VERIFY: Final = Program(
     r"""{
   printf '{"key_id": "@@key_id", @@fields"@@member": "%s", "message": "' "$@@variable"
   printf %s 'hello canary' | base64 | tr -d '\n'
@@ -86,7 +86,7 @@ curl -sS --fail-with-body -w '\n' @@server/api/v1/@@verify \
   sed -n 's/.*"valid": *\([a-z]*\).*/\1/p; /"detail":/w /dev/stderr'
 """
 )
-_CURL_ENCAPSULATE: Final = _Program(
+_CURL_ENCAPSULATE: Final = Program(
     r"""RESPONSE=$(
   printf '{"key_id": "@@key_id"}' |
   curl -sS --fail-with-body -w '\n' @@server/api/v1/encapsulate \
@@ -99,7 +99,7 @@ CIPHERTEXT=$(member ciphertext) KEY_VERSION=$(member key_version)
 member shared_secret
 """
 )
-_CURL_DECAPSULATE: Final = _Program(
+_CURL_DECAPSULATE: Final = Program(
     r"""printf '{"key_id": "@@key_id", "key_version": %s, "ciphertext": "%s"}' "$KEY_VERSION" "$CIPHERTEXT" |
 curl -sS --fail-with-body -w '\n' @@server/api/v1/decapsulate \
   -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
@@ -108,13 +108,13 @@ curl -sS --fail-with-body -w '\n' @@server/api/v1/decapsulate \
   sed -n 's/.*"shared_secret": *"\([^"]*\)".*/\1/p; /"detail":/w /dev/stderr'
 """
 )
-_CURL_OTHER_KEY: Final = _Program(
+_CURL_OTHER_KEY: Final = Program(
     r"""openssl genpkey @@genpkey -out other-party.pem
 PUBLIC_KEY=$(openssl pkey -in other-party.pem -pubout -outform DER | base64 | tr -d '\n')
 echo "$PUBLIC_KEY"
 """
 )
-_CURL_AGREE: Final = _Program(
+_CURL_AGREE: Final = Program(
     r"""printf '{"key_id": "@@key_id", "public_key": "%s"}' "$PUBLIC_KEY" |
 curl -sS --fail-with-body -w '\n' @@server/api/v1/shared-secret \
   -H "Authorization: Bearer $CIPHERCANARY_TOKEN" \
@@ -123,7 +123,7 @@ curl -sS --fail-with-body -w '\n' @@server/api/v1/shared-secret \
   sed -n 's/.*"shared_secret": *"\([^"]*\)".*/\1/p; /"detail":/w /dev/stderr'
 """
 )
-_PYTHON_TOKEN: Final = _Program(
+_PYTHON_TOKEN: Final = Program(
     """import getpass
 import json
 import os
@@ -176,19 +176,19 @@ def call(operation, **body):
 
 
 '''
-_PYTHON_ENCRYPT: Final = _Program(
+_PYTHON_ENCRYPT: Final = Program(
     _PYTHON_CALL
     + """data = base64.b64encode("hello canary".encode()).decode()
 ciphertext = call("encrypt", key_id="@@key_id", algorithm="@@mode", data=data)["ciphertext"]
 print(ciphertext)
 """
 )
-_PYTHON_DECRYPT: Final = _Program(
+_PYTHON_DECRYPT: Final = Program(
     """data = call("decrypt", ciphertext=ciphertext)["data"]
 print(base64.b64decode(data).decode())
 """
 )
-_PYTHON_PROTECT: Final = _Program(
+_PYTHON_PROTECT: Final = Program(
     _PYTHON_CALL
     + """message = base64.b64encode("hello canary".encode()).decode()
 body = {"key_id": "@@key_id", @@fields"message": message}
@@ -196,23 +196,23 @@ body = {"key_id": "@@key_id", @@fields"message": message}
 print(@@member)
 """
 )
-_PYTHON_VERIFY: Final = _Program(
+_PYTHON_VERIFY: Final = Program(
     """response = call("@@verify", **body, @@member=@@member)
 print(response["valid"])
 """
 )
-_PYTHON_ENCAPSULATE: Final = _Program(
+_PYTHON_ENCAPSULATE: Final = Program(
     _PYTHON_CALL
     + """response = call("encapsulate", key_id="@@key_id")
 print(response["shared_secret"])
 """
 )
-_PYTHON_DECAPSULATE: Final = _Program(
+_PYTHON_DECAPSULATE: Final = Program(
     """sent = {name: response[name] for name in ("key_id", "key_version", "ciphertext")}
 print(call("decapsulate", **sent)["shared_secret"])
 """
 )
-_PYTHON_OTHER_KEY: Final = _Program(
+_PYTHON_OTHER_KEY: Final = Program(
     _PYTHON_CALL
     + """import subprocess
 
@@ -222,7 +222,7 @@ public_key = base64.b64encode(subprocess.run(export, check=True, capture_output=
 print(public_key)
 """
 )
-_PYTHON_AGREE: Final = _Program(
+_PYTHON_AGREE: Final = Program(
     """print(call("shared-secret", key_id="@@key_id", public_key=public_key)["shared_secret"])
 """
 )

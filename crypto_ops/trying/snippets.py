@@ -3,12 +3,13 @@
 The first step of each program gets a token.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
 
+from crypto_ops.trying.client_programs import CLIENT_PROGRAMS
 from crypto_ops.trying.programs import PROGRAMS, TOKEN
 from kernel.crypto.algorithms import KeyAlgorithm
 
@@ -53,12 +54,53 @@ _GENPKEY: Final[Mapping[str, str]] = {
 }
 
 
+# The operations of the programs after the token, by purpose. Making a key for another party needs no permission.
+_OPERATIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "encrypt": ("encrypt", "decrypt"),
+    "sign": ("sign", "verify"),
+    "mac": ("mac", "verify"),
+    "encapsulate": ("encapsulate", "decapsulate"),
+    "agree": ("agree", "agree"),
+}
+_EXAMPLES: Final = (
+    (
+        "client",
+        "Python client",
+        "Install it once: pip install ./clients/python, in a clone of the repository.",
+    ),
+    ("curl", "curl", "Run this in bash."),
+    ("command", "Command", "The Python client installs this command."),
+)
+
+
+def main_operations(purpose: str) -> list[str]:
+    """The operations of the programs for keys of this purpose."""
+    return list(dict.fromkeys(_OPERATIONS[purpose]))
+
+
+def examples_of(*, kind: KeyAlgorithm, key_id: str, mode: str, operations: Collection[str]) -> list[_Step]:
+    """A program for one key in each language that has one, for a token with these operations.
+
+    A program needs the first operation of the key's purpose, and goes on with the second if the token allows it.
+    """
+    first, second = _OPERATIONS[kind.purpose]
+    if first not in operations:
+        return []
+    count, sent = 1 + (second in operations), _placeholders(kind, key_id, mode)
+    programs = PROGRAMS | CLIENT_PROGRAMS
+    return [
+        _Step(
+            title, text, "".join(each.substitute(sent) for each in programs[language, kind.purpose][:count])
+        )
+        for language, title, text in _EXAMPLES
+        if (language, kind.purpose) in programs
+    ]
+
+
 def steps_of(language: str, *, kind: KeyAlgorithm, key_id: str, mode: str) -> list[_Step]:
     """The steps in one of ``LANGUAGES`` for one key."""
     purpose = kind.purpose
-    fields = f'"signing_algorithm": "{mode}", ' if purpose == "sign" else ""
-    sent = {"server": settings.CC_PUBLIC_URL, "key_id": key_id, "mode": mode, "fields": fields}
-    sent |= {**_WORDS[purpose], "genpkey": _GENPKEY.get(kind.name, "")}
+    sent = _placeholders(kind, key_id, mode)
     sign_in_text = _SIGN_IN_TEXT.format(minutes=settings.CC_ACCESS_TOKEN_MINUTES)
     if language == "python":
         texts = (
@@ -78,3 +120,9 @@ def steps_of(language: str, *, kind: KeyAlgorithm, key_id: str, mode: str) -> li
         _Step(title, text, program.substitute(sent))
         for title, text, program in zip(titles, texts, programs, strict=True)
     ]
+
+
+def _placeholders(kind: KeyAlgorithm, key_id: str, mode: str) -> dict[str, str]:
+    fields = f'"signing_algorithm": "{mode}", ' if kind.purpose == "sign" else ""
+    sent = {"server": settings.CC_PUBLIC_URL, "key_id": key_id, "mode": mode, "fields": fields}
+    return sent | {**_WORDS[kind.purpose], "genpkey": _GENPKEY.get(kind.name, "")}

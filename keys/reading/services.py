@@ -22,6 +22,7 @@ from keys.lifecycle import State, Status
 from keys.models import Key, KeyGrant, KeyQuerySet, KeyVersion
 from keys.models.selection import Finding, follows, in_order
 from keys.models.visibility import visible_parts
+from keys.reach import out_of_reach
 from keys.references import KeyReference
 from keys.ring import metadata_cache
 from keys.ring.key_loading import id_within_reach
@@ -62,11 +63,13 @@ class KeyFilter(TypedDict, total=False):
 
 
 def get_key(*, principal: Principal, key_id: UUID) -> Key:
-    """The key, for display only: no decision may depend on it. Raises NotFound, IntegrityFailed."""
+    """The key, for display only: no decision may depend on it. Raises ``out_of_reach``, IntegrityFailed."""
     known = metadata_cache.find(principal, key_id)
     if known is not None:
         return known
-    key = first_of(Key.objects.within_reach_of(principal).filter(pk=key_id))
+    key = Key.objects.within_reach_of(principal).filter(pk=key_id).first()
+    if key is None:
+        raise out_of_reach(principal, key_id)
     metadata_cache.keep(principal, _check(principal, key))
     return key
 
@@ -170,6 +173,21 @@ def key_named(*, principal: Principal, name: str) -> Key | None:
     Only ``create_key`` reports that another user's key has the name, because it also records the caller.
     """
     return Key.objects.within_reach_of(principal).filter(name=name).first()
+
+
+def keys_named(*, principal: Principal, names: Sequence[str]) -> list[Key]:
+    """The visible keys with these names, in this order. Raises Invalid, with the field ``keys``."""
+    found = {key.name: key for key in Key.objects.within_reach_of(principal).filter(name__in=names)}
+    if unknown := [name for name in names if name not in found]:
+        raise Invalid.of_field("keys", f"There is no key named {unknown[0]}.")
+    return [found[name] for name in names]
+
+
+def names_out_of_reach(*, principal: Principal, owner: Principal, key_ids: Iterable[UUID | str]) -> list[str]:
+    """The names of those keys that the principal sees, and that do not exist for the owner of a token."""
+    visible = Key.objects.visible_to(principal).filter(pk__in=key_ids)
+    reached = Key.objects.within_reach_of(owner).order_by().values("pk")
+    return list(visible.exclude(pk__in=reached).order_by("name").values_list("name", flat=True))
 
 
 def frequent_tags(*, principal: Principal) -> list[str]:

@@ -9,7 +9,6 @@ from django.db.models import F, Q
 
 from accounts.authorization import Grant
 from accounts.principals import Principal
-from kernel.databases.rows import first_of
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_stamp
 from kernel.freshness.stamps import EpochStamp
@@ -19,15 +18,19 @@ from keys.entities import key_entity, policy_entity, tag_entity
 from keys.lifecycle import State
 from keys.models import EncryptionPolicy, Key, KeyGrant, KeyVersion
 from keys.models.rotation_policy import RotationPolicy
+from keys.reach import out_of_reach
 from keys.references import KeyReference, name_of
 from keys.ring.cached_keys import CachedKey, CachedVersion
 
 
 def id_within_reach(*, principal: Principal, reference: KeyReference) -> UUID:
-    """The ID of a key within the caller's reach. Raises NotFound, with the same query for any other and for none."""
+    """The ID of a key within the caller's reach. Raises ``out_of_reach``, with the same queries for any other and for none."""
     column = {"pk": reference} if isinstance(reference, UUID) else {"name": name_of(reference)}
     reached = Key.objects.within_reach_of(principal).filter(**column)
-    return first_of(reached.values_list("id", flat=True))
+    key_id = reached.values_list("id", flat=True).first()
+    if key_id is None:
+        raise out_of_reach(principal, reference)
+    return key_id
 
 
 def load_key(key_id: UUID) -> CachedKey:

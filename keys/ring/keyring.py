@@ -17,11 +17,11 @@ from uuid import UUID
 from accounts.authorization import is_within_reach
 from accounts.principals import Principal
 from kernel.clock import process_now
-from kernel.errors import NotFound
 from kernel.freshness.epoch import read_epoch, renew_stamps
 from kernel.identities import Identity
 from kernel.runtime import ProcessState
 from keys.entities import is_shared, key_of
+from keys.reach import out_of_reach
 from keys.references import PREFIX, KeyReference
 from keys.ring import key_loading
 from keys.ring.cached_keys import CachedKey
@@ -36,7 +36,7 @@ _LEAST_UNUSED: Final = 1.0  # seconds between two marks of an entry as used
 def find(reference: KeyReference, principal: Principal) -> CachedKey:
     """The key, if it is within the principal's reach. Its state is not checked.
 
-    Raises NotFound, and IntegrityFailed if a row was altered.
+    Raises ``out_of_reach``, and IntegrityFailed if a row was altered.
     """
     entry = find_cached(reference, principal)
     if entry is None:
@@ -44,7 +44,7 @@ def find(reference: KeyReference, principal: Principal) -> CachedKey:
         # or not, cost the same time, and only callers with reach fill the cache.
         entry = load_key(key_loading.id_within_reach(principal=principal, reference=reference))
         if not is_within_reach(principal, entry, process_now()):
-            raise NotFound
+            raise out_of_reach(principal, reference)
         _cache.current.put(entry)
     return entry
 

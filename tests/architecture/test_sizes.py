@@ -18,11 +18,11 @@ CEILINGS = {
     "backups": 1_363,
     "canaries": 4_898,
     "ciphercanary": 3_491,
-    "console": 4_069,
-    "crypto_ops": 9_126,
+    "console": 4_310,
+    "crypto_ops": 9_229,
     "demo": 1_231,
     "kernel": 15_191,
-    "keys": 12_312,
+    "keys": 12_379,
     "notifications": 2_169,
 }
 SLACK = 100

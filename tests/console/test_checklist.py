@@ -6,6 +6,7 @@ from backups.kek_ring import copy_kek_ring
 from console.key_encryption.copies import check_kek_copies
 from tests.accounts.test_totp import enrol
 from tests.console.conftest import SYSTEM
+from tests.factories import ServiceAccountFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,17 +22,20 @@ def test_the_checklist_ticks_each_step_and_goes_when_it_is_done(
     assert steps(at_admin) == {
         "Create a key": False,
         "Encrypt a first message": False,
+        "Connect an application": False,
         "Set up a second factor": False,
         backup: False,
         "Invite an auditor with read-only access": False,
     }
     use(make_key(admin, "payments-db"))
     request.getfixturevalue("auditor")
+    ServiceAccountFactory()
     copy_kek_ring(tmp_path / "copy", actor=SYSTEM)
     check_kek_copies(principal=admin.principal, path=tmp_path / "copy")
     assert steps(at_admin) == {
         "Create a key": True,
         "Encrypt a first message": True,
+        "Connect an application": True,
         "Set up a second factor": False,
         backup: True,
         "Invite an auditor with read-only access": True,

@@ -83,6 +83,14 @@ def test_a_new_token_is_shown_once_with_a_command_for_a_key_of_its_owner(browser
     assert token not in text(browser.get(page_of(account)))
 
 
+def test_a_new_token_for_a_key_without_a_grant_has_a_warning(browser, account, key):
+    path, sent = page_of(account) + "tokens/new", FORM | {"keys": key.name}
+    warning = "billing has no grant on payments-db, so the token does not work with this key yet."
+    assert warning in plain(browser.post(path, sent)).replace(" ,", ",")
+    GrantFactory(key=key, to=account)
+    assert "has no grant" not in plain(browser.post(path, sent))
+
+
 def test_the_same_form_creates_no_second_secret(browser, admin, account):
     invited = invite_user(principal=admin.principal, username="invited", role="auditor").user
     for path, form, rows in (

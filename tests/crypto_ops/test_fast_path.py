@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -66,6 +67,13 @@ def test_both_paths_refuse_a_missing_or_invisible_key_with_the_same_response(ser
         assert_same(fast, slow)
         assert_same(fast, named[0][0])
     assert_same(*server.both("encrypt", server.good("encrypt", key_id=str(uuid.uuid4()))))
+    ends = f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
+    limits = {"name": "limited", "scopes": ["encrypt"], "keys": [server.key_id], "expires_at": ends}
+    limited = server.product.send("POST", "/api/v1/tokens", limits, token=stranger).json["token"]
+    for reference in (server.key_id, "name:fast-path"):
+        fast, slow = server.both("encrypt", server.good("encrypt", key_id=reference), token=limited)
+        assert (fast.status, fast.json["rule"]) == (403, "no-grant")
+        assert_same(fast, slow)
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "x" * 5000])

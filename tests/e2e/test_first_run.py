@@ -6,27 +6,11 @@ import time
 
 import pytest
 
-from tests.e2e.browser import NARROW, WIDE, person
+from tests.e2e.browser import NARROW, WIDE, Counted, person
 from tests.product import PASSWORD, Product
 
 LINK = re.compile(r"http://127\.0\.0\.1:\d+(/setup/[\w-]{43}/)")
 SECONDS, CLICKS, TYPED = 60, 6, 2
-
-
-class Counted:
-    """A user's mouse and keyboard actions, counted."""
-
-    def __init__(self, page):
-        self.page = page
-        self.clicks = self.typed = 0
-
-    def click(self, role, name):
-        self.clicks += 1
-        self.page.get_by_role(role, name=name).click()
-
-    def type(self, label, text):
-        self.typed += 1
-        self.page.get_by_label(label, exact=True).press_sequentially(text)
 
 
 @pytest.fixture

@@ -81,6 +81,7 @@ KEPT |= {
     "log-target-position": {"position", "size"},
 }
 TOKEN = {"name", "scopes", "keys", "lifetime", "expires_at", "networks"}
+KEPT |= {"application-connect": {"name", "keys", "tags", "operations", "lifetime", "expires_at"}}
 KEPT |= {"account-token-new": TOKEN, "service-account-token-new": TOKEN}
 KEPT |= {
     f"user-{slug}": {"reason"}

@@ -10,7 +10,7 @@ from accounts.roles import PERMISSIONS
 from audit.sequencing.state_heads import renew_heads
 from crypto_ops.deciding.services import COMPARISON, decision_of, key_event, perform
 from kernel.clock import database_now
-from kernel.errors import Denied, Invalid, NotFound
+from kernel.errors import Denied, DomainError, Invalid, NotFound
 from kernel.trust import system_keys
 from kernel.trust.row_mac import IntegrityFailed, encode_fields
 from keys.access import services as access
@@ -101,6 +101,30 @@ def test_a_token_for_an_operation_uses_a_key_that_it_may_not_read(admin, develop
             use(caller, key, reference=reference)
     with pytest.raises(Denied):
         reading.find_key(principal=caller, name="own")
+
+
+def refusal(principal, reference):
+    """The code and the rule of a refused operation."""
+    with pytest.raises(DomainError) as refused:
+        use(principal, None, reference=reference)
+    return refused.value.code, refused.value.extra.get("rule")
+
+
+def test_only_the_refusal_of_a_token_for_the_key_gives_a_missing_grant_as_its_reason(developer, key):
+    missing, hidden, no_grant = uuid4(), ("not_found", None), ("permission_denied", "no-grant")
+    limited = with_token(developer, ["crypto.encrypt"], key_ids=[key.id]).principal
+    assert [refusal(limited, each) for each in (key.id, missing)] == [no_grant, hidden]
+    # Its owner may choose any IDs, so neither a guessed ID nor a name distinguishes a hidden key from a missing one.
+    guessing = with_token(developer, ["crypto.encrypt"], key_ids=[missing, key.id]).principal
+    for reference in (missing, key.id, "name:payments-db", "name:unknown"):
+        assert refusal(guessing, reference) == no_grant
+    with pytest.raises(Denied, match="no grant"):
+        reading.get_key(principal=limited, key_id=key.id)
+    for reference in (key.id, missing, "name:payments-db"):
+        assert refusal(with_token(developer, ["crypto.encrypt"]).principal, reference) == hidden
+    grant(key, developer, "encrypt")
+    use(limited, key)
+    assert refusal(limited, "name:unknown") == hidden
 
 
 def test_write_access_to_the_database_gives_no_grant(admin, developer, key):

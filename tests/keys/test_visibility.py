@@ -10,7 +10,7 @@ from accounts.authorization import READ_KEYS, authorize, is_within_reach
 from accounts.roles import PERMISSIONS
 from accounts.service_accounts.services.tokens import scopes_for
 from kernel.clock import database_now
-from kernel.errors import NotFound
+from kernel.errors import Denied, NotFound
 from keys.models import Key, KeyGrant
 from keys.ring import keyring
 from tests.authorisation import CALLERS, SERVICE_ACCOUNT, TOKEN, USER, People, compare
@@ -118,6 +118,6 @@ def decisions(principal, keys, reader):
 
 
 def is_in_keyring(key_id, principal):
-    with suppress(NotFound):
+    with suppress(NotFound, Denied):
         return bool(keyring.find(key_id, principal))
     return False

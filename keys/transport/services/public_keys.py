@@ -7,11 +7,10 @@ from django.db.models import F, QuerySet
 
 from accounts.principals import Principal
 from kernel.clock import process_now
-from kernel.databases.rows import first_of
 from kernel.errors import NotFound
 from keys.errors import KeyNotUsable
 from keys.models import Key, KeyVersion
-from keys.ring.key_loading import load_key
+from keys.ring.key_loading import id_within_reach, load_key
 from keys.transport.jose import ONLY_ONE, AlgChoice
 from keys.transport.public_key_formats import PublicKey, public_key_of
 
@@ -27,7 +26,9 @@ def get_public_key(
     """
     principal.require("keys.read")
     rows = _rows(principal, key_id).select_related("key__policy")
-    row = first_of(rows.filter(version=F("key__primary_version") if version is None else version))
+    row = rows.filter(version=F("key__primary_version") if version is None else version).first()
+    if row is None:
+        raise _not_found(principal, key_id)
     return _public_key_of(row, choice)
 
 
@@ -38,7 +39,7 @@ def list_public_keys(*, principal: Principal, key_id: UUID, choice: AlgChoice = 
     """
     principal.require("keys.read")
     if not _rows(principal, key_id).exists():
-        raise NotFound
+        raise _not_found(principal, key_id)
     try:
         versions = load_key(key_id).processing_versions(process_now())
     except KeyNotUsable:
@@ -53,6 +54,12 @@ def _public_key_of(row: KeyVersion, choice: AlgChoice) -> PublicKey:
     if row.key.policy is not None:  # it determines the modes
         row.key.policy.check_mac()
     return public_key_of(row.check_mac(), choice)
+
+
+def _not_found(principal: Principal, key_id: UUID) -> NotFound:
+    """The error for a key without this public key. Raises ``out_of_reach``."""
+    id_within_reach(principal=principal, reference=key_id)
+    return NotFound()
 
 
 def _rows(principal: Principal, key_id: UUID) -> QuerySet[KeyVersion]:
