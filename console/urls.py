@@ -11,6 +11,7 @@ from console.jobs import views as jobs
 from console.jobs.kinds import JOB_KINDS, JobKind
 from console.key_encryption import views as rewraps
 from console.reference import views as reference
+from console.search import views as search
 from console.service_accounts import views as service_accounts
 from console.system import views as system
 from console.tokens import views as tokens
@@ -74,5 +75,6 @@ pages = [
         tokens.NewTokenView.as_view(),
         name="service-account-token-new",
     ),
+    path("search/", search.SearchView.as_view(), name="search"),
     path("reference/", reference.ReferenceView.as_view(), name="reference"),
 ]

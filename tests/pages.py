@@ -173,6 +173,7 @@ PAGES = {
     "usage": Page(READERS),
     "usage-file": Page(READERS),
     "system": Page(frozenset({"admin", "operator", "auditor"})),
+    "search": Page(EVERYBODY),
     "reference": Page(EVERYBODY),
 }
 

@@ -53,6 +53,7 @@ class LogFilterForm(PageForm):
             attrs={
                 "type": "search",
                 "data-search": True,
+                "aria-keyshortcuts": "f",
                 "spellcheck": "false",
                 "autocomplete": "off",
                 "placeholder": "Names or words",

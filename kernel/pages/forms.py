@@ -172,7 +172,7 @@ def search_field(placeholder: str) -> forms.CharField:
     attributes = {
         "autocomplete": "off",
         "placeholder": placeholder,
-        "aria-keyshortcuts": "/",
+        "aria-keyshortcuts": "f",
         "data-search": True,
     }
     return forms.CharField(required=False, max_length=200, widget=forms.SearchInput(attrs=attributes))

@@ -20,7 +20,7 @@ from kernel.errors import Invalid, NotFound
 from kernel.trust.row_heads import current_rows
 from keys.lifecycle import State, Status
 from keys.models import Key, KeyGrant, KeyQuerySet, KeyVersion
-from keys.models.selection import Finding, follows, in_order
+from keys.models.selection import Finding, fold, follows, in_order
 from keys.models.visibility import visible_parts
 from keys.reach import out_of_reach
 from keys.references import KeyReference
@@ -190,11 +190,15 @@ def names_out_of_reach(*, principal: Principal, owner: Principal, key_ids: Itera
     return list(visible.exclude(pk__in=reached).order_by("name").values_list("name", flat=True))
 
 
-def frequent_tags(*, principal: Principal) -> list[str]:
-    """Suggestions: the most frequent tags of the newest visible keys that have tags, sorted. Bounded on both sides."""
-    tagged = Key.objects.visible_to(principal).exclude(tags=[]).order_by("-created_at")
+def frequent_tags(*, principal: Principal, search: str = "") -> list[str]:
+    """The most frequent tags of the newest visible keys that have tags, sorted. Bounded on both sides.
+
+    ``search``: only tags that contain every word of it.
+    """
+    tagged = Key.objects.visible_to(principal).exclude(tags=[]).search(search).order_by("-created_at")
     newest = tagged.values_list("tags", flat=True)[:_NEWEST_TAGGED]
-    counts = Counter(tag for tags in newest for tag in tags)
+    words = fold(search).split()
+    counts = Counter(tag for tags in newest for tag in tags if all(word in fold(tag) for word in words))
     return sorted(tag for tag, _ in counts.most_common(_FREQUENT_TAGS))
 
 

@@ -212,14 +212,15 @@
     open();
   };
 
-  // --- shortcuts; inactive while typing and if switched off (WCAG 2.1.4)
+  // --- shortcuts; inactive while typing and if switched off
   let going = false;
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && event.target.closest(".site-search")) $("#page").focus();
     if (document.body.dataset.shortcuts !== "on" || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, textarea, select") || dialog?.open) return;
     const on = (selector, act) => () => { const node = $(selector); node?.focus(); if (node) act(node); };
     const shortcut = going ? on(`[data-go="${CSS.escape(event.key)}"]`, (link) => location.assign(`${link.href}#page`))
-      : { "/": on("[data-search]", (field) => field.select()), "?": help, n: on("[data-new]", (link) => link.click()) }[event.key];
+      : { "/": on("#site-search", (field) => field.select()), f: on("[data-search]", (field) => field.select()), "?": help, n: on("[data-new]", (link) => link.click()) }[event.key];
     going = !going && event.key === "g";
     if (shortcut) { event.preventDefault(); shortcut(); }
   });

@@ -1,7 +1,7 @@
 """Automatic inspections of the open page; each returns its faults as sentences."""
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SIZES = {"wide": {"width": 1280, "height": 800}, "narrow": {"width": 320, "height": 800}}
@@ -146,6 +146,17 @@ def accessibility(page: Page) -> list[str]:
     if page.evaluate("typeof axe") == "undefined":
         page.evaluate(AXE_SCRIPT)
     return run_axe(page, {"type": "tag", "values": TAGS}) + contrast(page)
+
+
+def of_message(page: Page, message: Locator) -> list[str]:
+    """Axe's violations in each theme while the page shows the message. The pointer keeps a toast from fading."""
+    message.hover()
+    found = []
+    for theme in reversed(THEMES):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        found += [f"{theme}: {each}" for each in accessibility(page)]
+    assert message.is_visible()
+    return found
 
 
 def contrast(page: Page) -> list[str]:

@@ -3,7 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.browser import NARROW, person
+from tests.e2e.browser import NARROW, follow, person
+from tests.e2e.inspection import accessibility
 
 LIGHT, DARK = "rgb(247, 247, 244)", "rgb(18, 22, 27)"
 BACKGROUND = "getComputedStyle(document.documentElement).backgroundColor"
@@ -60,11 +61,28 @@ def test_the_theme_is_chosen_without_scripts(without_script):
     assert somebody.page.get_by_label("Dark", exact=True).is_checked()
 
 
-def test_the_header_has_two_lines_on_a_phone(admin):
-    page = admin.open("/audit/")
+@pytest.mark.parametrize("who", ["admin", "without_script"])
+def test_a_phone_shows_the_whole_navigation_after_the_button_menu(request, who):
+    somebody = request.getfixturevalue(who)
+    page = somebody.open("/audit/")
     page.set_viewport_size(NARROW)
     assert page.locator(".top-bar").bounding_box()["height"] < 100
     assert page.get_by_role("button", name="Sign out").is_visible()
+    assert page.get_by_label("Search everything").is_visible()
+    links = page.get_by_role("navigation", name="Main").get_by_role("link")
+    expect(links).to_have_count(0)
+    page.get_by_role("button", name="Menu").press("Enter")
+    expect(links).to_have_text(["Home", "Keys", "Policies", "Audit", "Jobs", "Usage", "Users", "System"])
+    for link in links.all():
+        page.keyboard.press("Tab")
+        expect(link).to_be_focused()
+        expect(link).to_be_in_viewport(ratio=1)
+    assert (accessibility(page) if who == "admin" else []) == []
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Menu")).to_be_focused()
+    page.keyboard.press("Enter")
+    follow(page, links.filter(has_text="Users"))
+    assert page.url.endswith("/users/")
 
 
 def test_the_focus_follows_shortcuts_and_returns_from_dialogs(admin):
@@ -73,7 +91,7 @@ def test_the_focus_follows_shortcuts_and_returns_from_dialogs(admin):
     page.keyboard.press("k")
     page.wait_for_url("**/keys/")
     expect(page.locator("#page")).to_be_focused()
-    page.keyboard.press("/")
+    page.keyboard.press("f")
     assert page.evaluate("document.activeElement.name") == "search"
     opener = page.locator("[data-new]").get_attribute("id")
     for meanwhile, focused in (

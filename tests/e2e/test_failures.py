@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.browser import person
+from tests.e2e.inspection import of_message
 from tests.product import Product
 
 
@@ -32,7 +33,7 @@ class UnsentForm:
         alert = self.dialog.get_by_role("alert").filter(has_text=text)
         alert.wait_for()
         self.page.wait_for_timeout(500)
-        assert alert.is_visible()
+        assert of_message(self.page, alert.locator("p")) == []
         assert self.dialog.get_by_label("Name").input_value() == self.name
         assert not self.somebody.was_reloaded()
 
@@ -116,12 +117,13 @@ def test_a_list_that_cannot_be_read_again_reports_it_and_stays(unlucky, api):
     api("POST", "/api/v1/keys", {"name": "listed-offline", "algorithm": "aes-256"})
     page = unlucky.open("/keys/")
     unlucky.context.set_offline(True)
-    page.get_by_label("Search").fill("listed-off")
+    page.get_by_label("Search keys").fill("listed-off")
     notice = page.locator("#notices", has_text="Could not reach the server. Nothing was changed.")
     notice.wait_for()
+    assert of_message(page, notice) == []
     assert page.get_by_role("link", name="listed-offline", exact=True).is_visible()
-    assert page.get_by_label("Search").input_value() == "listed-off"
+    assert page.get_by_label("Search keys").input_value() == "listed-off"
     unlucky.context.set_offline(False)
-    page.get_by_label("Search").fill("listed-offline")
+    page.get_by_label("Search keys").fill("listed-offline")
     page.wait_for_url("**search=listed-offline")
     expect(page.locator("#notices")).to_be_empty()

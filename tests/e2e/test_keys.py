@@ -6,6 +6,7 @@ from itertools import count
 import pytest
 
 from tests.e2e.browser import follow
+from tests.e2e.inspection import of_message
 from tests.product import b64
 
 numbers = count(1)
@@ -51,6 +52,7 @@ def test_a_key_made_in_the_dialog_is_the_first_row(admin, new_name):
     page.locator("#toasts[role=status]", has_text=f"Key {name} created.").wait_for()
     assert listed(page)[0] == name
     assert not dialog.is_visible()
+    assert of_message(page, page.locator(".toast", has=page.get_by_role("link", name=name))) == []
     assert (admin.was_reloaded(), admin.focused()) == (False, "create-key")
     assert page.url.endswith("/keys/")
 
@@ -70,6 +72,7 @@ def test_a_taken_name_keeps_the_dialog_and_what_was_typed(admin, key):
     assert page.evaluate("document.activeElement.matches('.error-summary')")
     assert dialog.get_by_label("Name").input_value() == key["name"]
     assert dialog.get_by_role("link", name=key["name"], exact=True).get_attribute("href")
+    assert of_message(page, alert) == []
     alert.get_by_role("link").click()
     assert (admin.was_reloaded(), admin.focused()) == (False, "id_name")
 
@@ -77,7 +80,7 @@ def test_a_taken_name_keeps_the_dialog_and_what_was_typed(admin, key):
 def test_the_search_field_keeps_the_typed_text(admin, key):
     """3: no character is lost, the results match, and the address contains the search."""
     page = admin.open("/keys/")
-    box = page.get_by_label("Search")
+    box = page.get_by_label("Search keys")
     box.press_sequentially(key["name"], delay=15)
     page.wait_for_url(f"**/keys/?search={key['name']}")
     assert box.input_value() == key["name"]
@@ -88,7 +91,7 @@ def test_the_search_field_keeps_the_typed_text(admin, key):
 def test_the_address_of_a_filtered_list_is_the_list(admin, key):
     """4: the same results in another tab, and after Back from a key; a filter is removed by its chip."""
     page = admin.open("/keys/")
-    page.get_by_label("Search").fill(key["name"])
+    page.get_by_label("Search keys").fill(key["name"])
     page.wait_for_url("**search=**")
     page.get_by_label("Algorithm").select_option("aes-256")
     page.wait_for_url("**algorithm=aes-256**")
@@ -96,15 +99,15 @@ def test_the_address_of_a_filtered_list_is_the_list(admin, key):
     other = admin.context.new_page()
     other.goto(address)
     assert listed(other) == found
-    assert other.get_by_label("Search").input_value() == key["name"]
+    assert other.get_by_label("Search keys").input_value() == key["name"]
     page.get_by_role("link", name=key["name"], exact=True).click()
     page.wait_for_url(f"**/keys/{key['name']}/")
     page.go_back()
-    page.get_by_label("Search").wait_for()
+    page.get_by_label("Search keys").wait_for()
     assert (page.url, listed(page)) == (address, found)
     page.get_by_role("link", name="Remove filter Search").click()
     page.wait_for_url("**/keys/?algorithm=aes-256")
-    assert page.get_by_label("Search").input_value() == ""
+    assert page.get_by_label("Search keys").input_value() == ""
 
 
 def test_a_rotation_shows_without_a_reload_and_leaves_the_focus(admin, key):
@@ -256,7 +259,7 @@ def test_create_search_rotate_and_turn_the_page_without_javascript(without_scrip
     page.wait_for_url(f"**/keys/{name}/")
     assert "Version 2" in page.locator("main").inner_text()
     page.get_by_role("link", name="Keys", exact=True).first.click()
-    page.get_by_label("Search").fill(name)
+    page.get_by_label("Search keys").fill(name)
     follow(page, page.get_by_role("button", name="Filter"))
     assert listed(page) == [name]
     for number in range(51):

@@ -13,6 +13,7 @@ from tests.pages import PAGES
 UNLINKED = (
     "/reauth/",
     "/setup/first-key/",
+    "/search/?q=key",
     "/audit/saved/new?action=keys.key.rotated",
     "/keys/payments-db/minimum-version?version=2",
     "/keys/payments-db/export",

@@ -47,9 +47,10 @@ class CreatedAccount:
     client_secret: str = field(repr=False)
 
 
-def list_service_accounts(*, principal: Principal) -> QuerySet[ServiceAccount]:
-    """All service accounts, by name. Raises Denied."""
-    return ServiceAccount.objects.visible_to(principal).order_by("name", "id")
+def list_service_accounts(*, principal: Principal, search: str = "") -> QuerySet[ServiceAccount]:
+    """The service accounts by name: all, or those whose names contain ``search``. Raises Denied."""
+    accounts = ServiceAccount.objects.visible_to(principal).order_by("name", "id")
+    return accounts.filter(name__contains=search.lower()) if search else accounts
 
 
 def get_service_account(*, principal: Principal, account_id: UUID) -> ServiceAccount:

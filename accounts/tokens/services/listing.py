@@ -1,5 +1,6 @@
 """List service tokens, also as pages show them: with their last use and the names of their keys."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from kernel.identities import Identity
 MANAGE: Final = "tokens.manage"
 
 _SHOWN_AFTER_END: Final = timedelta(days=30)
+_ID_PREFIX: Final = re.compile(r"[0-9a-f]{4,32}")
 LIMIT: Final = 100
 
 
@@ -44,10 +46,29 @@ class ListedToken:
 def list_recent_tokens(*, principal: Principal, owner: Identity) -> list[ListedToken]:
     """The newest ``LIMIT`` tokens of the owner that are active or ended in the last 30 days. Raises Denied."""
     now = process_now()
-    since = now - _SHOWN_AFTER_END
-    found = list_tokens(principal=principal).filter(_owned_by(owner))
-    found = found.filter(Q(revoked_at=None) | Q(revoked_at__gt=since), expires_at__gt=since)
+    found = list_tokens(principal=principal).filter(_owned_by(owner), _is_recent(now))
     return _describe(principal, found[:LIMIT], now)
+
+
+def search_tokens(*, principal: Principal, search: str) -> QuerySet[ServiceToken]:
+    """The recent tokens with ``search`` in their names or at the beginning of their IDs. Raises Denied."""
+    return list_tokens(principal=principal).filter(
+        _is_recent(process_now()), Q(name__icontains=search) | _has_id_prefix(search)
+    )
+
+
+def _is_recent(now: datetime) -> Q:
+    """The tokens that are active or ended in the last 30 days."""
+    since = now - _SHOWN_AFTER_END
+    return Q(Q(revoked_at=None) | Q(revoked_at__gt=since), expires_at__gt=since)
+
+
+def _has_id_prefix(text: str) -> Q:
+    """A range of IDs, for which the database uses its index."""
+    digits = text.replace("-", "").lower()
+    if not _ID_PREFIX.fullmatch(digits):
+        return Q(pk__in=[])
+    return Q(pk__range=(UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))))
 
 
 def describe_token(*, principal: Principal, token_id: UUID) -> ListedToken:

@@ -20,17 +20,18 @@ class _PolicyWindow:
     next_after: str
 
 
-def list_policies(*, principal: Principal) -> QuerySet[EncryptionPolicy]:
-    """All policies by name, with ``keys_count``: the keys that exist for the principal. Raises Denied."""
+def list_policies(*, principal: Principal, search: str = "") -> QuerySet[EncryptionPolicy]:
+    """The policies by name, with ``keys_count``: the keys that exist for the principal. Raises Denied."""
     reach = Key.objects.within_reach_of(principal)
     counted = Count("keys", filter=Q(keys__in=reach) if reach.query.has_filters() else None)
-    return visible_policies(principal).annotate(keys_count=counted).order_by("name")
+    return visible_policies(principal, search).annotate(keys_count=counted).order_by("name")
 
 
-def visible_policies(principal: Principal) -> QuerySet[EncryptionPolicy]:
-    """Raises Denied."""
+def visible_policies(principal: Principal, search: str = "") -> QuerySet[EncryptionPolicy]:
+    """All policies, or those whose names contain ``search``. Raises Denied."""
     principal.require("policies.read")
-    return EncryptionPolicy.objects.all()
+    policies = EncryptionPolicy.objects.all()
+    return policies.filter(name__contains=fold(search)) if search else policies
 
 
 def get_policy(*, principal: Principal, policy_id: UUID) -> EncryptionPolicy:
@@ -50,9 +51,7 @@ def policy_named(*, principal: Principal, name: str) -> EncryptionPolicy | None:
 
 def list_policies_after(*, principal: Principal, search: str, after: str, limit: int) -> _PolicyWindow:
     """The first ``limit`` policies by name after the name ``after``, whose names contain ``search``."""
-    policies = list_policies(principal=principal).filter(name__gt=after)
-    if search:
-        policies = policies.filter(name__contains=fold(search))
+    policies = list_policies(principal=principal, search=search).filter(name__gt=after)
     window = list(policies[: limit + 1])
     return _PolicyWindow(window[:limit], window[limit - 1].name if len(window) > limit else "")
 
