@@ -87,7 +87,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 perform=editing.set_email,
                 form=_about(EmailForm),
                 draft_fields=("email",),
-                effect="The address identifies the user. Notifications do not go to it. Leave the field empty to remove the address.",
+                effect="The address identifies the user. The only notification that goes to it is that of a password reset. Leave the field empty to remove the address.",
                 done="{} has a new e-mail address.",
                 icon="pencil",
             ),

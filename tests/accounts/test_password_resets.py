@@ -1,9 +1,10 @@
 """Password resets: a link by which a user chooses another password, once and for 24 hours."""
 
 import json
+import logging
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,18 +17,20 @@ from accounts.models import Invitation, User, links
 from accounts.models.users import FEDERATED
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.second_factors.services import totp
 from accounts.sign_in import services as sign_in
 from accounts.users import link_codes
 from accounts.users.services import editing, invitations, listing, password_resets
 from audit.log.events import Source
+from audit.log.refusals import flush
+from audit.models import AuditLog, AuditTrail
 from kernel.errors import Denied, Invalid, Unauthenticated
+from kernel.observability.logs import redact
 from kernel.outbox.models import Notification
 from kernel.trust.row_mac import IntegrityFailed
 from tests.browsing import signed_in
-from tests.endpoints import ENROLLED, SERVICE_TOKEN, make_target, make_user
+from tests.endpoints import ENROLLED, make_user
 from tests.log_entries import log_rows
-from tests.personas import PASSWORD, ApiClient, make_persona
+from tests.personas import PASSWORD, ApiClient, make_persona, with_token
 
 SYSTEM = Principal.system("test", Source.COMMAND)
 ORIGIN = Origin(client_ip="192.0.2.7", user_agent="tests", request_id="test", source=Source.CONSOLE)
@@ -75,8 +78,7 @@ def test_the_user_chooses_another_password(issued, settings):
 
 
 def test_sessions_and_tokens_end_with_the_issue_and_with_the_use(developer):
-    token = make_target(developer, SERVICE_TOKEN)
-    personal = ApiClient(token.token)
+    personal = with_token(developer).api
     browser = signed_in(developer)
     assert (developer.api.get("/auth/me").status, personal.get("/api/v1/keys").status) == (200, 200)
     issued = issue(developer.user)
@@ -135,11 +137,11 @@ def test_a_link_ends_with(issued, end):
     assert User.objects.get().password == before
 
 
-def test_the_time_of_expiry_is_excluded(issued, monkeypatch):
+def test_the_time_of_expiry_is_excluded(issued):
     link = Invitation.objects.get()
     assert link.is_open(issued.expires_at - timedelta(microseconds=1))
     assert not link.is_open(issued.expires_at)
-    assert link_codes.PASSWORD_RESET_LIFE == timedelta(hours=24)
+    assert timedelta(hours=24) == link_codes.PASSWORD_RESET_LIFE
 
 
 def test_a_link_of_one_kind_never_works_as_the_other(issued):
@@ -155,8 +157,6 @@ def test_a_link_of_one_kind_never_works_as_the_other(issued):
 def test_an_invitation_that_is_left_after_its_use_is_no_password_reset(db):
     """As if an attacker could put its row back."""
     invited = invitations.invite_user(principal=SYSTEM, username="nora", role="developer")
-    user = User.objects.get()
-    user.password = "!x"
     user = invitations.accept_invitation(code=code_of(invited), password=PASSWORD, origin=ORIGIN)
     Invitation(
         user=user,
@@ -164,13 +164,10 @@ def test_an_invitation_that_is_left_after_its_use_is_no_password_reset(db):
         subject_version=user.subject_version,
         expires_at=invited.expires_at,
     ).save_with_mac()
-    for refused in (InvitationInvalid, PasswordResetInvalid):
-        with pytest.raises(refused):
-            (use if refused is PasswordResetInvalid else accept)(invited)
-
-
-def accept(issued):
-    invitations.accept_invitation(code=code_of(issued), password=NEW, origin=ORIGIN)
+    with pytest.raises(PasswordResetInvalid):
+        use(invited)
+    with pytest.raises(InvitationInvalid):
+        invitations.accept_invitation(code=code_of(invited), password=NEW, origin=ORIGIN)
 
 
 def test_only_other_active_users_with_a_password_get_a_link(admin, developer):
@@ -206,7 +203,7 @@ def test_it_is_on_record_and_notifies(admin, developer):
     assert json.loads(entry.meta)["reason"] == "forgot it"
     notification = Notification.objects.get()
     assert notification.sentence.startswith("ada created a link that resets the password of dora until 20")
-    [listed] = listing.describe_users(User.objects.filter(pk=developer.user.pk))
+    listed = listing.get_user(principal=admin.principal, user_id=developer.user.id)
     assert (listed.reset_until, listed.invited_until) == (issued.expires_at, None)
 
 
@@ -243,3 +240,64 @@ def test_one_of_two_simultaneous_uses_succeeds(issued):
     [winner] = set(results) - {"refused"}
     assert len(set(results)) == 2
     assert sign_in.check_password(username="dora", password=winner)
+
+
+# --- the pages
+
+
+def test_the_page_warns_a_user_who_is_signed_in_and_signs_them_out(issued, admin):
+    browser = signed_in(admin)
+    assert "You are signed in as ada" in browser.get(path_of(issued)).content.decode()
+    assert browser.post(path_of(issued), {"password": NEW}).status_code == 303
+    assert browser.get("/account/").status_code == 302
+
+
+def test_a_link_that_opens_nothing_reveals_nothing(issued):
+    use(issued)
+    used, unknown = Client().get(path_of(issued)), Client().get(f"/password-reset/{link_codes.new_code()}/")
+    assert used.status_code == unknown.status_code == 404
+    assert used.content == unknown.content
+    assert Client().post(path_of(issued), {"password": PASSWORD}).status_code == 404
+
+
+def test_the_address_is_throttled(issued, settings):
+    settings.CC_THROTTLE_AUTH = "2/day"
+    responses = [Client().post(path_of(issued), {"password": "short"}) for _ in range(3)]
+    assert [response.status_code for response in responses] == [422, 422, 429]
+    assert b"dora" not in responses[-1].content
+
+
+def test_the_code_is_stored_nowhere(issued, caplog):
+    browser = Client()
+    with caplog.at_level(logging.DEBUG):
+        browser.get(path_of(issued))
+        browser.post(path_of(issued), {"password": "short"})
+        browser.put(path_of(issued))
+        Client(enforce_csrf_checks=True).post(path_of(issued), {"password": NEW})
+        stored = list(Invitation.objects.values())
+        browser.post(path_of(issued), {"password": NEW})
+        browser.get(path_of(issued))
+    flush()
+    stored += [row for model in (AuditLog, AuditTrail, Notification) for row in model.objects.values()]
+    for text in (json.dumps(stored, default=str), redact(caplog.text), repr(issued)):
+        assert code_of(issued) not in text
+
+
+def test_an_administrator_gets_the_link_once(admin, developer):
+    browser, path = signed_in(admin), f"/users/{developer.user.id}/"
+    given = {"reason": "forgot it", "name": "dora"}
+    assert "All sessions and service tokens" in browser.get(f"{path}reset-password").content.decode()
+    wrong = browser.post(f"{path}reset-password", given | {"name": "nora"})
+    assert (wrong.status_code, list(wrong.context["form"].errors)) == (422, ["name"])
+    shown = browser.post(f"{path}reset-password", given).content.decode()
+    [code] = re.findall(r"/password-reset/([\w-]{43})/", shown)
+    assert password_resets.check_password_reset(code=code) == developer.user
+    page = browser.get(path).content.decode()
+    assert "Password reset</dt><dd>Open until" in page
+    assert code not in page
+
+
+def test_an_administrator_is_not_offered_a_reset_of_their_own_password(admin, developer):
+    browser = signed_in(admin)
+    assert "danger-reset-password" not in browser.get(f"/users/{admin.user.id}/").content.decode()
+    assert "danger-reset-password" in browser.get(f"/users/{developer.user.id}/").content.decode()

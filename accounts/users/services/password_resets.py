@@ -24,7 +24,7 @@ from kernel.freshness.epoch import raise_epoch
 from kernel.outbox.publishing import Announcement, publish
 from kernel.trust.row_state import delete_rows
 
-OWN_PASSWORD = "Change your own password on the page Account, Password."  # nosec B105  # noqa: S105 - a text
+_OWN_PASSWORD = "Change your own password on the page Account, Password."  # nosec B105  # noqa: S105 - a text
 _REFUSALS = {
     UserState.DISABLED: "This user is disabled. Enable the user first.",
     UserState.INVITED: "This user has not chosen a password yet. Issue a new invitation.",
@@ -42,7 +42,7 @@ def issue_password_reset(*, principal: Principal, user_id: UUID, reason: str = "
     principal.require("users.manage")
     principal.require_recent_sign_in(database_now())
     if user_id == principal.user_id:  # a stolen session must not replace the password that it does not know
-        raise NotResettable(OWN_PASSWORD)
+        raise NotResettable(_OWN_PASSWORD)
     user = User.objects.lock(user_id)
     if user.is_federated or user.state in _REFUSALS:
         raise NotResettable(_FEDERATED if user.is_federated else _REFUSALS[user.state])
