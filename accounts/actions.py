@@ -33,6 +33,9 @@ INVITATION_ISSUED: Final = LABELS.add_guarded("accounts.invitation.issued", "Iss
 INVITATION_REVOKED: Final = LABELS.add_guarded("accounts.invitation.revoked", "Revoke invitation")
 INVITATION_READ: Final = LABELS.add("accounts.invitation.read", "Open invitation")
 INVITATION_ACCEPTED: Final = LABELS.add("accounts.invitation.accepted", "Accept invitation")
+PASSWORD_RESET_ISSUED: Final = LABELS.add_guarded("accounts.password_reset.issued", "Issue password reset")
+PASSWORD_RESET_READ: Final = LABELS.add("accounts.password_reset.read", "Open password reset")
+PASSWORD_RESET_USED: Final = LABELS.add("accounts.password_reset.used", "Use password reset")
 PASSWORD_SET: Final = LABELS.add("accounts.password.set", "Set password")
 PASSWORD_CHANGED: Final = LABELS.add("accounts.password.changed", "Change password")
 

@@ -1,7 +1,9 @@
 from django.apps import AppConfig
 
+from accounts import topics
 from accounts.actions import LABELS
 from audit.log import action_labels, object_names
+from kernel.outbox.topics import register
 
 
 class AccountsConfig(AppConfig):
@@ -12,6 +14,7 @@ class AccountsConfig(AppConfig):
         from accounts.sign_in.oidc import checks  # noqa: F401, PLC0415 - registers the checks
 
         action_labels.register(LABELS)
+        register(topics.PASSWORD_RESET)
         users = object_names.NamedObjects(visible_to=User.objects.visible_to, column="username")
         object_names.register("user", users)
         accounts = object_names.NamedObjects(visible_to=ServiceAccount.objects.visible_to, column="name")

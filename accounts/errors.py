@@ -73,6 +73,13 @@ class NotInvitable(Conflict):
     title = "This user cannot get an invitation"
 
 
+class NotResettable(Conflict):
+    """Only an active user with a password can get a password reset, from another administrator."""
+
+    code = "not_resettable"
+    title = "This user cannot get a password reset"
+
+
 class SigningKeyTooNew(Conflict):
     """Verifiers that cache the JWKS may not have the next key yet."""
 
@@ -184,3 +191,15 @@ class TokenRequestRefused(Invalid):
     def __init__(self, error: str, detail: str) -> None:
         super().__init__(detail)
         self.error = error
+
+
+class PasswordResetInvalid(NotFound):
+    """As ``InvitationInvalid``."""
+
+    code = "password_reset_invalid"
+    title = "This password reset is not valid"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A password reset works once, for 24 hours, and until a newer one is issued. Check that the link is complete, or ask an administrator for a new one."
+        )

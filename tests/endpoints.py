@@ -592,6 +592,7 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
         "PATCH": _user(body=lambda *_: {"role": "auditor", **REASON}, not_by_token=RECENT),
     },
     "api-user-invitation": {"POST": _user(INVITED, not_by_token=RECENT), "DELETE": _user(INVITED, 204)},
+    "api-user-password-reset": {"POST": _user(body=lambda *_: REASON, not_by_token=RECENT)},
     "api-user-sign-out": {"POST": _user(body=lambda *_: REASON)},
     "api-user-unlock": {"POST": _user()},
     "api-user-reset-totp": {"POST": _user(ENROLLED, body=lambda *_: REASON, not_by_token=RECENT)},
@@ -660,6 +661,7 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
 NEW_SECRETS = {
     ("service-account-rotate-secret", "POST"),
     ("api-user-invitation", "POST"),
+    ("api-user-password-reset", "POST"),
     ("webhook-rotate-secret", "POST"),
 }
 

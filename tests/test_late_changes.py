@@ -15,6 +15,7 @@ from accounts.tokens.services.signing_keys import rotate_signing_key
 from accounts.users.services.creation import create_user
 from accounts.users.services.editing import disable_user, set_password
 from accounts.users.services.invitations import invite_user, reissue_invitation, revoke_invitation
+from accounts.users.services.password_resets import issue_password_reset
 from kernel.crypto.material import KeyMaterial
 from keys.creation.services import create_key
 from keys.models import Key, KeyGrant
@@ -88,6 +89,7 @@ def test_an_administrator_who_signed_out_changes_no_one(admin, developer):
         lambda: create_user(principal=admin.principal, username="late", password=PASSWORD, role="admin"),
         lambda: invite_user(principal=admin.principal, username="later", role="admin"),
         lambda: reissue_invitation(principal=admin.principal, user_id=invited.id),
+        lambda: issue_password_reset(principal=admin.principal, user_id=developer.user.id),
         lambda: revoke_invitation(principal=admin.principal, user_id=invited.id),
     ):
         with pytest.raises(SessionEnded):

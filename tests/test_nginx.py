@@ -90,10 +90,11 @@ def test_a_static_file_is_cached_once_for_each_encoding(folder, upstream):
 def test_no_log_contains_the_secret_of_a_link_or_a_query(folder):
     with Nginx(folder, [f"127.0.0.1:{free_port()}"]) as nginx:
         site = Site(nginx.port, tls=nginx.tls)
-        for path in (f"/setup/{SECRET}/", f"/invitation/{SECRET}/", f"/?search={SECRET}"):
+        links = [f"/{page}/{SECRET}/" for page in ("setup", "invitation", "password-reset")]
+        for path in (*links, f"/?search={SECRET}"):
             assert site.send("GET", path).code == "overloaded"
         access = folder / "access.log"
-        wait_until(lambda: len(access.read_text().splitlines()) == 3)
+        wait_until(lambda: len(access.read_text().splitlines()) == 4)
     assert SECRET not in access.read_text() + nginx.log.read_text()
 
 

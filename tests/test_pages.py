@@ -10,6 +10,7 @@ from accounts.principals import Principal
 from accounts.roles import PERMISSIONS
 from accounts.users.link_codes import new_code
 from accounts.users.services.invitations import invite_user
+from accounts.users.services.password_resets import issue_password_reset
 from audit.log.events import Source
 from audit.sequencing.running import checkpoint_now
 from console.key_encryption.rewraps import request_rewrap
@@ -86,7 +87,7 @@ def paths(transactional_db, developer):
         "webhook_id": (webhook := make_webhook()).id,
         "delivery_id": make_delivery(webhook).id,
         "target_id": make_log_target().id,
-        "invitation_code": invited.url.split("/")[-2],
+        "link_code": invited.url.split("/")[-2],
     }
     KeyFactory(principal=developer.principal, name="releases", algorithm="ed25519")
     names = dict.fromkeys(OF_A_PUBLIC_KEY, "releases")
@@ -94,7 +95,11 @@ def paths(transactional_db, developer):
         name: route.path.format(**parts | ({"name": names[name]} if name in names else {}))
         for name, route in ROUTES.items()
     }
-    return found | {"file-upload": found["file-upload"] + "?operation=decrypt"}
+    reset = issue_password_reset(principal=SYSTEM, user_id=make_persona("rosa", "developer").user.id)
+    return found | {
+        "file-upload": found["file-upload"] + "?operation=decrypt",
+        "password-reset": f"/password-reset/{reset.url.split('/')[-2]}/",
+    }
 
 
 def test_every_page_is_in_the_table():

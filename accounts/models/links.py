@@ -1,18 +1,26 @@
-"""Links that work once: the set-up link of the first administrator, and invitations of users."""
+"""Links that work once: the set-up link of the first administrator, and those by which users choose a password."""
 
 from datetime import datetime
 from hashlib import sha256
 from hmac import compare_digest
+from typing import Final
 
 from django.db import models
 
 from accounts.models.users import User
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
+_PASSWORD_RESET: Final = "password-reset:"  # no code contains a colon
+
 
 def digest(code: str) -> str:
     """The stored hash of a code. The code is random enough to need no salt."""
     return sha256(code.encode()).hexdigest()
+
+
+def reset_digest(code: str) -> str:
+    """The stored hash of the code of a password reset. So no invitation works as a password reset, and vice versa."""
+    return digest(_PASSWORD_RESET + code)
 
 
 class _OneTimeLink(MacProtectedRow):
@@ -33,10 +41,10 @@ class _OneTimeLink(MacProtectedRow):
     def mac_fields(self) -> tuple[MacField, ...]:
         return self.code_hash, self.expires_at
 
-    def is_opened_by(self, code: str, now: datetime) -> bool:
-        """Whether the code is right and the link has not expired. Raises IntegrityFailed."""
+    def is_opened_by(self, code_hash: str, now: datetime) -> bool:
+        """Whether the code with this hash is right and the link has not expired. Raises IntegrityFailed."""
         known = self.check_mac().code_hash
-        return compare_digest(known, digest(code)) and now < self.expires_at
+        return compare_digest(known, code_hash) and now < self.expires_at
 
 
 class SetupLink(_OneTimeLink):
@@ -52,9 +60,9 @@ class SetupLink(_OneTimeLink):
 
 
 class Invitation(_OneTimeLink):
-    """The link by which a user chooses their first password. A new link replaces it.
+    """The link by which a user chooses their first password, or resets the one they have. A new link replaces it.
 
-    It ends with every change that ends sessions, such as another role, because that raises the subject version.
+    Only ``code_hash`` states its purpose: see ``reset_digest``. The link ends with every change that ends sessions, such as another role, because that raises the subject version.
     """
 
     MAC_LABEL = "invitations"
@@ -72,4 +80,4 @@ class Invitation(_OneTimeLink):
         """Whether the link still leads anywhere, as far as the time and the user's row show."""
         user = self.user
         is_current = user.is_active and user.subject_version == self.subject_version
-        return is_current and not user.can_sign_in and now < self.expires_at
+        return is_current and now < self.expires_at

@@ -19,11 +19,12 @@ from accounts.users.serializers import (
     InvitationSerializer,
     ListedUserSerializer,
     MeSerializer,
+    PasswordResetSerializer,
     PasswordSerializer,
     UpdateUserSerializer,
     UserQuerySerializer,
 )
-from accounts.users.services import creation, editing, invitations, listing
+from accounts.users.services import creation, editing, invitations, listing, password_resets
 from accounts.users.services.editing import UserUpdate
 from accounts.users.services.listing import ListedUser, UserFilter
 from audit.sequencing.catching_up import ShowsLog
@@ -138,6 +139,24 @@ class InvitationView(UserView):
         """End the link. The user stays, without a password."""
         invitations.revoke_invitation(principal=self.principal, user_id=user_id)
         return Response(status=HTTPStatus.NO_CONTENT)
+
+
+class PasswordResetView(UserView):
+    """The link by which a user who forgot their password chooses another one."""
+
+    rules = {"POST": Rule("users.manage", actions.PASSWORD_RESET_ISSUED)}
+
+    def require_visible(self) -> None:
+        listing.get_user(principal=self.principal, user_id=self.kwargs["user_id"])
+
+    @extend_schema(request=OptionalReasonSerializer, responses=PasswordResetSerializer)
+    @idempotent(response_is_secret=True)
+    def post(self, _request: Request, user_id: UUID) -> Response:
+        """Issue a link that resets the password, and end all sessions and tokens. Requires a recent sign-in."""
+        order = self.read(OptionalReasonSerializer)
+        issued = password_resets.issue_password_reset(principal=self.principal, user_id=user_id, **order)
+        body = {"id": user_id, "reset_url": issued.url, "expires_at": issued.expires_at}
+        return Response(PasswordResetSerializer(body).data)
 
 
 class SignOutView(UserView):

@@ -60,7 +60,7 @@ class InviteForm(PageForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        help_text = "Optional. This address identifies the user. Notifications do not go to it."
+        help_text = "Optional. This address identifies the user. The only notification that goes to it is that of a password reset."
         self.fields["email"].help_text = help_text
         if self.is_bound:  # an invalid field gets the focus
             del self.fields["username"].widget.attrs["autofocus"]

@@ -1,4 +1,4 @@
-"""Codes of links that work once: the set-up link of the first administrator, and invitations."""
+"""Codes of links that work once: the set-up link of the first administrator, invitations and password resets."""
 
 import secrets
 from datetime import timedelta
@@ -9,6 +9,7 @@ from django.urls import reverse
 
 SETUP_LIFE: Final = timedelta(minutes=15)
 INVITATION_LIFE: Final = timedelta(days=7)
+PASSWORD_RESET_LIFE: Final = timedelta(hours=24)
 # Also matches a code that was truncated in copying, because its page explains how to get a new link.
 PATTERN: Final = "[A-Za-z0-9_-]{20,100}"
 
@@ -26,3 +27,8 @@ def setup_url(code: str) -> str:
 def invitation_url(code: str) -> str:
     """The URL to open in a browser."""
     return f"{settings.CC_PUBLIC_URL}{reverse('invitation', args=[code])}"
+
+
+def password_reset_url(code: str) -> str:
+    """The URL to open in a browser."""
+    return f"{settings.CC_PUBLIC_URL}{reverse('password-reset', args=[code])}"

@@ -12,9 +12,9 @@ from accounts.models import UserState
 from accounts.principals import Principal
 from accounts.second_factors.services import totp
 from accounts.users.forms import EmailForm, NamedUserForm, RoleForm, UserForm, UserReasonForm
-from accounts.users.services import editing, invitations
-from accounts.users.services.invitations import IssuedInvitation
+from accounts.users.services import editing, invitations, password_resets
 from accounts.users.services.listing import ListedUser
+from accounts.users.services.one_time_links import IssuedLink
 from kernel.pages.forms import PageForm
 from kernel.pages.operations import Operation
 from kernel.pages.views import PageView
@@ -28,7 +28,7 @@ class UserOperation(Operation[ListedUser]):
 
     ``needs`` is a sentence about the users it applies to, and ``is_possible`` decides. ``removes_admin``: it is unavailable for
     the last active administrator. ``is_danger``: the page of the user shows it apart from the others.
-    ``ends_sessions``: its page shows how many.
+    ``ends_sessions``: its page shows how many. ``is_for_others``: the caller's own page does not offer it.
     """
 
     permission: str = "users.manage"
@@ -37,6 +37,7 @@ class UserOperation(Operation[ListedUser]):
     is_possible: Callable[[ListedUser], bool] = lambda _: True
     removes_admin: bool = False
     ends_sessions: bool = False
+    is_for_others: bool = False
 
     def refusal(self, found: ListedUser) -> str:
         if self.removes_admin and found.is_last_admin:
@@ -44,9 +45,14 @@ class UserOperation(Operation[ListedUser]):
         return "" if self.is_possible(found) else self.needs
 
 
-def show_link(view: PageView[Principal], _: ListedUser | None, issued: IssuedInvitation) -> HttpResponse:
+def show_link(view: PageView[Principal], _: ListedUser | None, issued: IssuedLink) -> HttpResponse:
     """Only this response contains the link."""
     return view.page(template="accounts/user_link.html", issued=issued, account=issued.user)
+
+
+def _show_reset(view: PageView[Principal], _: ListedUser, issued: IssuedLink) -> HttpResponse:
+    """Only this response contains the link."""
+    return view.page(template="accounts/user_reset_link.html", issued=issued, account=issued.user)
 
 
 def _about(form: type[UserForm]) -> Callable[[QueryDict | None, ListedUser, Mapping[str, Any]], PageForm]:
@@ -81,7 +87,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 perform=editing.set_email,
                 form=_about(EmailForm),
                 draft_fields=("email",),
-                effect="The address identifies the user. Notifications do not go to it. Leave the field empty to remove the address.",
+                effect="The address identifies the user. The only notification that goes to it is that of a password reset. Leave the field empty to remove the address.",
                 done="{} has a new e-mail address.",
                 icon="pencil",
             ),
@@ -141,6 +147,28 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 is_danger=True,
                 ends_sessions=True,
                 icon="users",
+            ),
+            UserOperation(
+                slug="reset-password",
+                label="Reset password",
+                question="Reset the password of {}?",
+                action=actions.PASSWORD_RESET_ISSUED,
+                perform=password_resets.issue_password_reset,
+                form=_about(NamedUserForm),
+                effect=(
+                    "All sessions and service tokens of the user end immediately. You get a link by which the user "
+                    "chooses another password. The second factor and the passkeys stay. The user and all "
+                    "administrators are notified. First make sure that the request comes from this person."
+                ),
+                respond=_show_reset,
+                shown_once=SHOWN_ONCE,
+                needs="Only active users with a password can get a password reset.",
+                is_possible=lambda listed: listed.user.is_active and listed.user.has_usable_password(),
+                needs_recent_sign_in=True,
+                is_danger=True,
+                ends_sessions=True,
+                is_for_others=True,
+                icon="key-round",
             ),
             UserOperation(
                 slug="reset-second-factor",

@@ -61,6 +61,7 @@ class ListedUserSerializer(serializers.Serializer[ListedUser]):
     last_sign_in_at = TimestampField(allow_null=True)
     locked_until = TimestampField(allow_null=True, help_text="failed sign-ins lock the account until then")
     invited_until = TimestampField(allow_null=True, help_text="the invitation expires then")
+    reset_until = TimestampField(allow_null=True, help_text="an open password reset expires then")
 
 
 class CreatedUserSerializer(ListedUserSerializer):
@@ -70,6 +71,12 @@ class CreatedUserSerializer(ListedUserSerializer):
 class InvitationSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(help_text="of the user")
     invitation_url = serializers.CharField(help_text="shown only once")
+    expires_at = TimestampField()
+
+
+class PasswordResetSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField(help_text="of the user")
+    reset_url = serializers.CharField(help_text="shown only once")
     expires_at = TimestampField()
 
 

@@ -5,6 +5,7 @@ from accounts.users import link_codes
 from accounts.users.api import (
     InvitationView,
     MeView,
+    PasswordResetView,
     PasswordView,
     ResetTotpView,
     SignOutView,
@@ -13,7 +14,7 @@ from accounts.users.api import (
     UserListView,
 )
 from accounts.users.operations import USER_OPERATIONS
-from accounts.users.views import account, invitations, operations, set_up, users
+from accounts.users.views import account, links, operations, set_up, users
 from kernel.pages.operations import operation_paths
 
 
@@ -29,6 +30,7 @@ api = [
     path("users", UserListView.as_view(), name="api-users"),
     path("users/<uuid:user_id>", UserDetailView.as_view(), name="api-user"),
     path("users/<uuid:user_id>/invitation", InvitationView.as_view(), name="api-user-invitation"),
+    path("users/<uuid:user_id>/password-reset", PasswordResetView.as_view(), name="api-user-password-reset"),
     path("users/<uuid:user_id>/sign-out", SignOutView.as_view(), name="api-user-sign-out"),
     path("users/<uuid:user_id>/unlock", UnlockView.as_view(), name="api-user-unlock"),
     path("users/<uuid:user_id>/reset-totp", ResetTotpView.as_view(), name="api-user-reset-totp"),
@@ -42,7 +44,8 @@ auth = [
 pages = [
     path("setup/", set_up.SetUpPendingView.as_view(), name="setup"),
     path("setup/<link_code:code>/", set_up.SetUpView.as_view(), name="setup-link"),
-    path("invitation/<link_code:invitation_code>/", invitations.InvitationView.as_view(), name="invitation"),
+    path("invitation/<link_code:link_code>/", links.InvitationView.as_view(), name="invitation"),
+    path("password-reset/<link_code:link_code>/", links.PasswordResetView.as_view(), name="password-reset"),
     path("account/", account.ProfileView.as_view(), name="account"),
     path("account/password/", account.PasswordView.as_view(), name="password"),
     path("account/appearance/", account.AppearanceView.as_view(), name="appearance"),

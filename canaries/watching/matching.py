@@ -8,6 +8,7 @@ import msgspec
 
 from accounts.actions import (
     PASSWORD_CHANGED,
+    PASSWORD_RESET_USED,
     TOTP_CONFIRMED,
     TOTP_REMOVED,
     USER_ROLE_CHANGED,
@@ -157,14 +158,15 @@ def _is_touch(canary: Canary, row: Row) -> bool:
 def _is_change_of_account(user_id: str, row: Row) -> bool:
     """Whether role, state, password, factors or sessions of the account changed. Unlocking gives no access.
 
-    Without their second factor, a password alone would open an officer's account. So its removal counts, too.
+    Without their second factor, a password alone would open an officer's account. So its removal counts, too, and the
+    use of a password reset, whose link another person created.
     """
     if row.object_id != user_id or row.outcome != Outcome.OK:
         return False
     if row.source in _OF_THE_PRODUCT:
         return row.action == USER_SIGNED_OUT  # by quarantine
     if row.user_id == user_id and row.auth_method != SERVICE_TOKEN:  # a token may be stolen
-        return row.action in _RENEWALS or row.action == TOTP_REMOVED
+        return row.action in _RENEWALS or row.action in {TOTP_REMOVED, PASSWORD_RESET_USED}
     return row.action != USER_UNLOCKED
 
 

@@ -16,7 +16,8 @@ class Topic:
     """A kind of notification. ``text`` is a format of the facts and of ``name``, the name of the object.
 
     ``summary`` is the text of one notification about many objects: its facts have their number, ``count``.
-    Recipients can choose the topics that they receive, except those that are not ``is_selectable``.
+    Recipients can choose the topics that they receive, except those that are not ``is_selectable``. One that ``warns_users``
+    also goes to the user that it is about and to all administrators.
     """
 
     word: str
@@ -25,6 +26,7 @@ class Topic:
     text: str
     summary: str = ""
     is_selectable: bool = True
+    warns_users: bool = False
 
     def sentence(self, name: str, facts: Mapping[str, object]) -> str:
         """The text of one notification; the label if a fact is missing."""

@@ -170,14 +170,16 @@ def test_an_admin_enables_a_user_revokes_an_invitation_and_resets_a_second_facto
     assert User.objects.filter(is_active=True, requires_second_factor=False).count() == 4
 
 
-@pytest.mark.parametrize("slug", ["sign-out", "role", "disable", "reset-second-factor", "revoke-invitation"])
+@pytest.mark.parametrize(
+    "slug", ["sign-out", "role", "disable", "reset-password", "reset-second-factor", "revoke-invitation"]
+)
 def test_a_reason_is_required(browser, developer, slug):
     response = browser.post(page_of(developer.user) + slug, {"role": "auditor", "name": "dora"})
     assert (response.status_code, list(response.context["form"].errors)) == (422, ["reason"])
     assert User.objects.get(pk=developer.user.pk).subject_version == developer.user.subject_version
 
 
-@pytest.mark.parametrize("slug", ["role", "reset-second-factor", "invitation"])
+@pytest.mark.parametrize("slug", ["role", "reset-password", "reset-second-factor", "invitation"])
 def test_some_operations_need_a_recent_sign_in(browser, developer, slug):
     session = browser.session
     session[CONFIRMED_AT] = "2026-01-01T00:00:00+00:00"

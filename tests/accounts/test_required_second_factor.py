@@ -46,7 +46,7 @@ def test_the_api_allows_only_the_set_up_before_enrolment(developer):
 
 def test_every_page_redirects_to_the_set_up_before_enrolment(admin):
     browser = signed_in(admin)
-    parts = {"name": "a", "version": 1, "log_id": 1, "code": "c" * 43, "invitation_code": "c" * 43}
+    parts = {"name": "a", "version": 1, "log_id": 1, "code": "c" * 43, "link_code": "c" * 43}
     for route in page_routes():
         page = PAGES[route.name]
         for method, roles in (("get", page.get), ("post", page.post)):

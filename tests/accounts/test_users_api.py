@@ -41,7 +41,7 @@ def test_the_list_shows_each_user_and_no_secret(people, admin, auditor):
     [zoe] = response.json["results"]
     assert set(zoe) == {
         "id", "username", "email", "role", "is_active", "state", "second_factors", "created_at",
-        "last_sign_in_at", "locked_until", "invited_until",
+        "last_sign_in_at", "locked_until", "invited_until", "reset_until",
     }  # fmt: skip
     assert (zoe["state"], zoe["last_sign_in_at"], zoe["locked_until"] is None) == ("active", None, False)
     ada, aude, gone, ines = auditor.api.get(f"{USERS}?limit=4").json["results"]
@@ -186,6 +186,15 @@ def test_an_invitation_is_replaced_and_revoked(admin):
     assert (response.status, response.code) == (409, "not_invitable")
 
 
+def test_a_password_is_reset(admin):
+    path = f"{USERS}/{make_user().id}"
+    response = admin.api.post(f"{path}/password-reset", {"reason": "forgot it"})
+    assert (response.status, set(response.json)) == (200, {"id", "reset_url", "expires_at"})
+    assert admin.api.get(path).json["reset_until"] == response.json["expires_at"]
+    response = admin.api.post(f"{USERS}/{admin.user.id}/password-reset")
+    assert (response.status, response.code) == (409, "not_resettable")
+
+
 def test_an_altered_user_is_not_shown_as_intact(admin, developer):
     User.objects.filter(pk=developer.user.pk).update(role="admin")
     response = admin.api.get(f"{USERS}/{developer.user.id}")
@@ -202,6 +211,7 @@ def test_giving_a_way_in_needs_a_recent_sign_in(admin, monkeypatch):
         admin.api.post(f"{invited}/invitation"),
         admin.api.patch(enrolled, {"role": "operator"}),
         admin.api.post(f"{enrolled}/reset-totp"),
+        admin.api.post(f"{enrolled}/password-reset"),
     ):
         assert (response.status, response.code) == (403, "recent_auth_required")
     assert admin.api.patch(enrolled, {"is_active": False}).status == 200

@@ -183,7 +183,7 @@ def test_neither_the_codes_of_links_nor_requests_of_officers_are_logged():
     [setup] = [found for found in of_kind("Ingress") if found["metadata"]["name"] == "ciphercanary-setup"]
     [rule] = setup["spec"]["rules"]
     paths = [path["path"] for path in rule["http"]["paths"]]
-    assert paths == ["/setup/", "/invitation/", "/canaries", "/api/v1/canaries"]
+    assert paths == ["/setup/", "/invitation/", "/password-reset/", "/canaries", "/api/v1/canaries"]
     assert setup["metadata"]["annotations"]["nginx.ingress.kubernetes.io/enable-access-log"] == "false"
 
 

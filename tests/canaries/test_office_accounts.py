@@ -8,7 +8,7 @@ from accounts.principals import Principal
 from accounts.second_factors.services import totp
 from accounts.sessions.services.sessions import open_session
 from accounts.tokens.access_tokens import authenticate_bearer
-from accounts.users.services import editing
+from accounts.users.services import editing, password_resets
 from audit.log.events import Source
 from canaries.documents import HOST
 from canaries.hidden import officers as hidden
@@ -40,6 +40,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
         lambda by, user: editing.disable_user(principal=by, user_id=user.id),
         lambda by, user: editing.sign_out_everywhere(principal=by, user_id=user.id),
         lambda by, user: totp.reset_totp(principal=by, user_id=user.id, reason="lost"),
+        lambda by, user: password_resets.issue_password_reset(principal=by, user_id=user.id),
         lambda by, user: editing.set_email(principal=by, user_id=user.id, email="x@example.org"),
     ],
 )
@@ -52,6 +53,18 @@ def test_a_change_of_the_account_by_another_suspends_the_office(first, admin, wa
     assert (incident.first.actor_name, incident.touches) == ("ada", 1)
     assert titles()[-1] == "Canary touched: office mira"
     assert "office.suspended" in words()
+
+
+def test_the_use_of_a_password_reset_suspends_the_office_again(first, other, admin, watch):
+    """Its entry is the officer's own, but another person created the link."""
+    issued = password_resets.issue_password_reset(principal=admin.principal, user_id=first.id)
+    watch()
+    confirm_office(by=HOST, user_id=first.id)
+    assert are_active() == ["mira"]
+    code = issued.url.split("/")[-2]
+    password_resets.use_password_reset(code=code, password="another long password", origin=ORIGIN)
+    watch()
+    assert are_active() == []
 
 
 def test_a_command_on_the_host_suspends_it_too(first, watch):

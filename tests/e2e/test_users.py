@@ -43,6 +43,18 @@ def test_an_administrator_invites_a_developer_who_signs_in(admin, chromium, base
         assert "not valid" in nora.page.get_by_role("heading", level=1).inner_text()
         nora.sign_in("nora")
 
+        page.goto(user_url + "reset-password")
+        page.get_by_label("Reason").fill("forgot it")
+        page.get_by_label("Username").fill("nora")
+        page.get_by_role("button", name="Reset password").click()
+        page.get_by_role("heading", name="Password reset for nora").wait_for()
+        look(page)
+        nora.page.goto(page.locator("[data-value]").inner_text())
+        look(nora.page)
+        nora.page.get_by_label("Password", exact=True).fill(f"new {PASSWORD}")
+        nora.page.get_by_role("button", name="Set password").click()
+        nora.page.get_by_text("Your password has been changed").wait_for()
+
     page.goto(user_url)
     dialog = page.get_by_role("dialog")
     page.get_by_role("link", name="Disable").click()

@@ -5,11 +5,14 @@ import time
 
 import pytest
 
+from accounts.users.services import editing
+from accounts.users.services.password_resets import issue_password_reset
 from kernel.errors import Conflict
 from kernel.outbox.models import Notification
 from notifications.models import Delivery
 from notifications.services import testing
 from notifications.services.delivery import deliver_due
+from tests.factories import UserFactory
 from tests.notifications.conftest import only_delivery, publish
 from tests.notifications.servers import MailServer, serving
 
@@ -44,6 +47,24 @@ def test_a_line_break_in_a_stored_text_begins_no_header(mail_server):
     deliver_due()
     ((_, message),) = mail_server.messages
     assert message["Bcc"] is None
+
+
+def test_a_password_reset_goes_to_the_user_and_all_administrators(
+    mail_server, configure, admin, developer, operator
+):
+    configure(topics=("job.failed",))
+    for persona in (admin, developer, operator):
+        address = f"{persona.user.username}@example.org"
+        editing.set_email(principal=admin.principal, user_id=persona.user.id, email=address)
+    UserFactory(username="gone", role="admin", is_active=False, email="gone@example.org")
+    issue_password_reset(principal=admin.principal, user_id=developer.user.id)
+    publish()
+    deliver_due()
+    messages = {recipient: message.get_content() for recipient, message in mail_server.messages}
+    assert set(messages) == {"ops@example.org", "ada@example.org", "dora@example.org"}
+    assert "ada created a link that resets the password of dora" in messages["dora@example.org"]
+    assert "dora" not in messages["ops@example.org"]
+    assert "/password-reset/" not in "".join(messages.values())
 
 
 def test_each_address_gets_its_topics_only(mail_server, configure):

@@ -62,7 +62,7 @@ NOWHERE = (
 def paths():
     """The path of every route by its name; objects in it do not exist."""
     parts = {"name": "no-such-key", "version": 1, "log_id": 1}
-    parts |= dict.fromkeys(("code", "invitation_code"), "no-code")
+    parts |= dict.fromkeys(("code", "link_code"), "no-code")
     api = {route.name: path_of(route, missing_target()) for route in all_routes()}
     pages = {
         route.name: route.path.format(**dict.fromkeys(re.findall(r"{(\w+)}", route.path), uuid4()) | parts)

@@ -1,7 +1,5 @@
 """Invitations: an administrator creates a user without a password, and a link lets that user choose one."""
 
-from dataclasses import dataclass, field
-from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
@@ -18,29 +16,18 @@ from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import reason_given, user_event
 from accounts.users import link_codes
 from accounts.users.services.creation import insert_user, new_user
+from accounts.users.services.one_time_links import IssuedLink, replace_link, user_of_link
 from audit.log.events import Event
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.errors import NotFound
 from kernel.freshness.epoch import lock_epoch, raise_epoch
-from kernel.trust.row_heads import find_current
 from kernel.trust.row_state import delete_rows
 
 _NO_INVITATION = "This user has no open invitation."
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedInvitation:
-    """A new invitation. Its ``url`` contains the code, which is stored nowhere, so show it only once."""
-
-    user: User
-    url: str = field(repr=False)
-    expires_at: datetime
-
-
-def invite_user(
-    *, principal: Principal, username: str, role: str, email: str | None = None
-) -> IssuedInvitation:
+def invite_user(*, principal: Principal, username: str, role: str, email: str | None = None) -> IssuedLink:
     """Create a user who chooses their password through a link.
 
     Raises Denied, RecentAuthRequired, Invalid, NameTaken.
@@ -54,7 +41,7 @@ def invite_user(
 
 
 @transaction.atomic
-def reissue_invitation(*, principal: Principal, user_id: UUID) -> IssuedInvitation:
+def reissue_invitation(*, principal: Principal, user_id: UUID) -> IssuedLink:
     """A new link, which replaces the user's previous one.
 
     Raises Denied, RecentAuthRequired, NotFound, NotInvitable.
@@ -75,7 +62,7 @@ def revoke_invitation(*, principal: Principal, user_id: UUID, reason: str = "") 
     principal.require("users.manage")
     user = User.objects.lock(user_id)
     found = Invitation.objects.filter(user=user).first()
-    if found is None or not found.is_open(database_now()):
+    if found is None or user.can_sign_in or not found.is_open(database_now()):
         raise NotFound(_NO_INVITATION)
     delete_rows(Invitation.objects.filter(user=user))
     record(user_event(actions.INVITATION_REVOKED, user.id, **reason_given(reason)), principal.actor)
@@ -85,14 +72,10 @@ def revoke_invitation(*, principal: Principal, user_id: UUID, reason: str = "") 
 
 def check_invitation(*, code: str) -> User:
     """The invited user of the link. Raises InvitationInvalid, IntegrityFailed."""
-    links = Invitation.objects.select_related("user").filter(code_hash=digest(code))
-    link = find_current(links, "user")
-    if link is None:
+    user = user_of_link(digest(code))
+    if user is None or user.can_sign_in:
         raise InvitationInvalid
-    now = database_now()
-    if not (link.is_opened_by(code, now) and link.is_open(now)):
-        raise InvitationInvalid
-    return link.user
+    return user
 
 
 def accept_invitation(*, code: str, password: str, origin: Origin) -> User:
@@ -118,22 +101,17 @@ def accept_invitation(*, code: str, password: str, origin: Origin) -> User:
     return user
 
 
-def _issue(user: User, principal: Principal) -> IssuedInvitation:
+def _issue(user: User, principal: Principal) -> IssuedLink:
     """Replace the user's link. The caller has locked or inserted the user."""
     code = link_codes.new_code()
-    link = Invitation.objects.filter(user=user).first() or Invitation(user=user)
-    link.user = user
-    link.code_hash = digest(code)
-    link.subject_version = user.subject_version
-    link.expires_at = database_now() + link_codes.INVITATION_LIFE
-    link.save_with_mac()
+    expires_at = replace_link(user, digest(code), link_codes.INVITATION_LIFE)
     event = Event(
         action=actions.INVITATION_ISSUED,
         object_type="user",
         object_id=str(user.id),
-        meta={"expires_at": link.expires_at},
+        meta={"expires_at": expires_at},
     )
     record(event, principal.actor)
     lock_epoch()
     renew_principal(principal)
-    return IssuedInvitation(user, link_codes.invitation_url(code), link.expires_at)
+    return IssuedLink(user, link_codes.invitation_url(code), expires_at)

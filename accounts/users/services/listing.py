@@ -33,7 +33,8 @@ class UserFilter(TypedDict, total=False):
 class ListedUser:
     """``is_intact`` means that the MAC of the row is valid. ``last_sign_in_at`` comes from the audit log.
 
-    ``locked_until``: failed sign-ins lock the account. ``invited_until``: an open invitation expires then.
+    ``locked_until``: failed sign-ins lock the account. ``invited_until`` and ``reset_until``: an open invitation or
+    password reset expires then.
     """
 
     user: User
@@ -42,6 +43,7 @@ class ListedUser:
     last_sign_in_at: datetime | None
     locked_until: datetime | None
     invited_until: datetime | None
+    reset_until: datetime | None
 
     @cached_property
     def is_last_admin(self) -> bool:
@@ -120,11 +122,13 @@ def _describe_one(users: UserQuerySet, user_id: UUID) -> ListedUser:
 def _listed(user: User, locked_until: datetime | None, now: datetime) -> ListedUser:
     factors = {"totp": user.requires_second_factor, "passkey": user.has_passkey}  # type: ignore[attr-defined]  # annotated
     link = getattr(user, "invitation", None)
+    link_until = link.expires_at if link is not None and link.is_open(now) else None
     return ListedUser(
         user=user,
         is_intact=user.is_authentic,
         second_factors=[name for name, is_set in factors.items() if is_set],
         last_sign_in_at=timestamp_of(user.last_sign_in_at),  # type: ignore[attr-defined]  # annotated
         locked_until=locked_until,
-        invited_until=link.expires_at if link is not None and link.is_open(now) else None,
+        invited_until=None if user.can_sign_in else link_until,
+        reset_until=link_until if user.has_usable_password() else None,
     )

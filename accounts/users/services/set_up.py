@@ -64,6 +64,6 @@ def create_first_admin(*, code: str, username: str, password: str, origin: Origi
 
 
 def _require_valid(link: SetupLink | None, code: str) -> SetupLink:
-    if link is None or not link.is_opened_by(code, database_now()):
+    if link is None or not link.is_opened_by(digest(code), database_now()):
         raise SetupLinkInvalid
     return link

@@ -14,8 +14,8 @@ from accounts.tokens.services import listing as token_listing
 from accounts.users.forms import InviteForm, UserFilterForm
 from accounts.users.operations import SHOWN_ONCE, USER_OPERATIONS, UserOperation, show_link
 from accounts.users.services import creation, invitations, listing
-from accounts.users.services.invitations import IssuedInvitation
 from accounts.users.services.listing import ListedUser, UserFilter
+from accounts.users.services.one_time_links import IssuedLink
 from audit.sequencing.catching_up import ShowsLog
 from kernel.pages.form_views import FormView
 from kernel.pages.views import PageView
@@ -66,10 +66,10 @@ class InviteUserView(FormView[Principal, InviteForm]):
     def form(self, data: QueryDict | None = None) -> InviteForm:
         return InviteForm(data, initial={"role": self.request.GET.get("role")})
 
-    def perform(self, form: InviteForm) -> IssuedInvitation:
+    def perform(self, form: InviteForm) -> IssuedLink:
         return invitations.invite_user(principal=self.principal, **form.cleaned_data)
 
-    def respond(self, result: IssuedInvitation) -> HttpResponse:
+    def respond(self, result: IssuedLink) -> HttpResponse:
         return show_link(self, None, result)
 
 
@@ -103,4 +103,9 @@ class UserView(ShowsLog, PageView[Principal]):
         """The operations that the role of the caller allows, each with the reason why it is unavailable."""
         if not self.principal.has_permission("users.manage"):
             return []
-        return [(each, each.refusal(listed)) for each in USER_OPERATIONS.values()]
+        is_self = listed.user.id == self.principal.user_id
+        return [
+            (each, each.refusal(listed))
+            for each in USER_OPERATIONS.values()
+            if not (is_self and each.is_for_others)
+        ]

@@ -65,6 +65,8 @@ ACCOUNT_CHANGES: Final[Mapping[str, Activity]] = MappingProxyType(
         "accounts.passkey.renamed": _OTHER,
         "accounts.password.changed": _PASSWORD_CHANGE,
         "accounts.password.set": _PASSWORD_RESET,
+        "accounts.password_reset.issued": _PASSWORD_RESET,
+        "accounts.password_reset.used": _PASSWORD_CHANGE,
         "accounts.recovery_codes.kept": _OTHER,
         "accounts.recovery_codes.replaced": _OTHER,
         "accounts.service_account.changed": _OTHER,

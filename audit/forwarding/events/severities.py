@@ -34,6 +34,7 @@ _OF_SUCCESS: Mapping[str, Severity] = MappingProxyType(
         actions.LOG_ROLLBACK_ACCEPTED: Severity.HIGH,
         "accounts.family.revoked": Severity.HIGH,
         "accounts.password.set": Severity.MEDIUM,
+        "accounts.password_reset.issued": Severity.MEDIUM,
         "accounts.totp.reset": Severity.MEDIUM,
         "accounts.user.role_changed": Severity.MEDIUM,
         "audit.backup.restored": Severity.MEDIUM,
