@@ -82,7 +82,7 @@ def connect_application(*, principal: Principal, request: ApplicationRequest) ->
 
 
 def _operations_by_key(keys: Sequence[Key], request: ApplicationRequest) -> list[tuple[Key, list[str]]]:
-    """What each key is granted for. Raises Invalid for a key or an operation without a use."""
+    """The operations to grant on each key. Raises Invalid for a key or an operation without a use."""
     count = len(keys) + len(request.tags)
     if not 0 < count <= _MAX_GRANTS:
         advice = (

@@ -13,17 +13,17 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_865,
-    "audit": 23_865,
+    "accounts": 10_130,
+    "audit": 23_868,
     "backups": 1_363,
-    "canaries": 4_898,
+    "canaries": 4_900,
     "ciphercanary": 3_491,
     "console": 4_566,
     "crypto_ops": 9_229,
     "demo": 1_231,
-    "kernel": 15_191,
+    "kernel": 15_193,
     "keys": 12_382,
-    "notifications": 2_169,
+    "notifications": 2_182,
 }
 SLACK = 100
 MAX_FILES_IN_A_FOLDER = 20
