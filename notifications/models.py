@@ -85,7 +85,7 @@ ERRORS: Final[Mapping[str, str]] = {
     "redirected": "The server redirected the request",
     "status_not_ok": "The server rejected the notification",
     "mail_refused": "The mail server rejected the message",
-    "not_configured": "The address is not in the settings",
+    "not_configured": "The address is not in the settings, or not that of a user to warn",
     "webhook_inactive": "The webhook was disabled",
     "integrity_failed": "The stored webhook was altered",
     "internal": "Internal error; the log has the reason",

@@ -10,8 +10,6 @@ from queue import SimpleQueue
 from typing import Final
 from uuid import UUID, uuid4
 
-from django.conf import settings
-
 from kernel.crypto.errors import UnwrapFailed
 from kernel.crypto.mac import Mac
 from kernel.http.targets import Target
@@ -23,6 +21,7 @@ from notifications.channels import Attempt, Batch, EmailBatch, WebhookBatch
 from notifications.models import Delivery, Webhook
 from notifications.services import claims
 from notifications.services.distribution import distribute
+from notifications.services.recipients import may_be_mailed
 from notifications.services.webhooks import INACTIVE, may_receive
 
 logger = logging.getLogger(__name__)
@@ -62,11 +61,10 @@ def _batch_of(holder: UUID, rows: list[Delivery]) -> Batch | None:
     webhook, address = rows[0].webhook, rows[0].email
     if webhook is not None:
         return _webhook_batch(holder, webhook, rows)
-    given = settings.CC_NOTIFICATIONS
-    if not (given.has_email and address in given.emails):
-        claims.fail(holder, rows, "not_configured")
-        return None
-    return EmailBatch(rows, address)
+    if refused := [row for row in rows if not may_be_mailed(row)]:
+        claims.fail(holder, refused, "not_configured")
+        rows = [row for row in rows if row not in refused]
+    return EmailBatch(rows, address) if rows else None
 
 
 def _webhook_batch(holder: UUID, webhook: Webhook, rows: list[Delivery]) -> WebhookBatch | None:

@@ -4,16 +4,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 
-from accounts.models import User
-from accounts.roles import ADMIN
 from kernel.clock import database_now
 from kernel.outbox.models import Notification
 from notifications.models import Delivery, Webhook
 from notifications.services.claims import urgency
+from notifications.services.recipients import addresses_of
 
 AT_ONCE: Final = 200
 MOST_ROUNDS: Final = 20  # of one run, so that deliveries begin soon
@@ -45,15 +42,5 @@ def _deliveries(notification: Notification, webhooks: list[Webhook], now: dateti
     for webhook in webhooks:
         if notification.topic in webhook.topics:
             yield Delivery(notification=notification, webhook=webhook, created_at=now, next_attempt_at=now)
-    for address in dict.fromkeys(_addresses(notification)):
+    for address in addresses_of(notification):
         yield Delivery(notification=notification, email=address, created_at=now, next_attempt_at=now)
-
-
-def _addresses(notification: Notification) -> Iterator[str]:
-    """Those of the settings, and of users whom the topic warns, whatever topics the settings choose."""
-    given = settings.CC_NOTIFICATIONS
-    yield from given.emails_about(notification.topic)
-    if given.has_email and notification.kind.warns_users:
-        warned = Q(pk=notification.object_id) | Q(role=ADMIN, is_active=True)
-        users = User.objects.filter(warned, email__isnull=False).order_by("username")
-        yield from users.values_list("email", flat=True)

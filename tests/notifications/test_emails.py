@@ -5,14 +5,17 @@ import time
 
 import pytest
 
+from accounts.models import User
 from accounts.users.services import editing
 from accounts.users.services.password_resets import issue_password_reset
+from kernel.clock import database_now
 from kernel.errors import Conflict
 from kernel.outbox.models import Notification
 from notifications.models import Delivery
 from notifications.services import testing
 from notifications.services.delivery import deliver_due
-from tests.factories import UserFactory
+from notifications.services.distribution import distribute
+from tests.factories import SYSTEM, UserFactory
 from tests.notifications.conftest import only_delivery, publish
 from tests.notifications.servers import MailServer, serving
 
@@ -65,6 +68,18 @@ def test_a_password_reset_goes_to_the_user_and_all_administrators(
     assert "ada created a link that resets the password of dora" in messages["dora@example.org"]
     assert "dora" not in messages["ops@example.org"]
     assert "/password-reset/" not in "".join(messages.values())
+
+
+def test_an_invented_delivery_chooses_no_address(mail_server, developer):
+    """Nor does an address that was put into the row of the user, outside the application."""
+    issue_password_reset(principal=SYSTEM, user_id=developer.user.id)
+    distribute()
+    User.objects.update(email="thief@example.net")
+    now, notification = database_now(), Notification.objects.get()
+    for address in ("thief@example.net", "other@example.net"):
+        Delivery.objects.create(notification=notification, email=address, created_at=now, next_attempt_at=now)
+    deliver_due()
+    assert [recipient for recipient, _ in mail_server.messages] == ["ops@example.org"]
 
 
 def test_each_address_gets_its_topics_only(mail_server, configure):
