@@ -14,6 +14,7 @@ from accounts.sign_in import services as sign_in
 from accounts.tokens import signing_keys
 from accounts.tokens.access_tokens import authenticate_bearer, renew_principal
 from accounts.tokens.services import signing_keys as tokens
+from kernel.clock import database_now
 from kernel.errors import Denied, Unauthenticated
 from kernel.freshness.epoch import read_epoch
 from kernel.trust.row_mac import IntegrityFailed
@@ -100,6 +101,9 @@ def test_roles_without_users_manage_do_not_rotate_the_signing_key(request, db, r
 
 
 def test_a_key_that_was_only_just_published_does_not_sign_yet(db):
+    upcoming = SigningKey.objects.get(state="next")
+    upcoming.created_at = database_now() - timedelta(minutes=9)
+    upcoming.save_with_mac()
     rows = set(SigningKey.objects.values_list("kid", "state"))
     with pytest.raises(SigningKeyTooNew):
         tokens.rotate_signing_key(principal=SYSTEM)
