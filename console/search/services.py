@@ -24,7 +24,7 @@ LIMIT: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class _Hit:
     title: str
     url: str
     note: str = ""
@@ -35,11 +35,11 @@ class Group:
     """The first hits of one kind. ``more``: the label and URL of the list with all of them, if there are others."""
 
     label: str
-    hits: Sequence[Hit]
+    hits: Sequence[_Hit]
     more: tuple[str, str] | None = None
 
 
-type _Find = Callable[[Principal, str], Sequence[Hit]]
+type _Find = Callable[[Principal, str], Sequence[_Hit]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,40 +63,42 @@ class _Kind:
 def search_console(*, principal: Principal, text: str) -> list[Group]:
     """The groups with hits. One query for each kind of object; none for a kind that the user may not see."""
     groups = [kind.group(principal, text) for kind in _KINDS if principal.has_permission(kind.permission)]
-    pages = [Hit(page.title, page.url) for page in find_pages(principal, text)]
+    pages = [_Hit(page.title, page.url) for page in find_pages(principal, text)]
     groups.append(Group("Pages", pages[:LIMIT]))
     return [group for group in groups if group.hits]
 
 
-def _find_keys(principal: Principal, text: str) -> list[Hit]:
+def _find_keys(principal: Principal, text: str) -> list[_Hit]:
     found = list_keys(principal=principal, only={"search": text}).alias(has_name=Q(name__contains=fold(text)))
     names = found.order_by("-has_name", "name").values_list("name", flat=True)
-    return [Hit(name, reverse("key", args=[name])) for name in names[: LIMIT + 1]]
+    return [_Hit(name, reverse("key", args=[name])) for name in names[: LIMIT + 1]]
 
 
-def _find_tags(principal: Principal, text: str) -> list[Hit]:
+def _find_tags(principal: Principal, text: str) -> list[_Hit]:
     found = frequent_tags(principal=principal, search=text)[: LIMIT + 1]
-    return [Hit(tag, f"{reverse('keys')}?{urlencode({'tag': tag})}", "Keys with this tag") for tag in found]
+    return [_Hit(tag, f"{reverse('keys')}?{urlencode({'tag': tag})}", "Keys with this tag") for tag in found]
 
 
-def _find_policies(principal: Principal, text: str) -> list[Hit]:
+def _find_policies(principal: Principal, text: str) -> list[_Hit]:
     found = visible_policies(principal, text).order_by("name").values_list("name", flat=True)
-    return [Hit(name, reverse("policy", args=[name])) for name in found[: LIMIT + 1]]
+    return [_Hit(name, reverse("policy", args=[name])) for name in found[: LIMIT + 1]]
 
 
-def _find_users(principal: Principal, text: str) -> list[Hit]:
+def _find_users(principal: Principal, text: str) -> list[_Hit]:
     found = list_users(principal=principal, only={"search": text}).values_list("pk", "username", "email")
-    return [Hit(name, reverse("user", args=[pk]), email or "") for pk, name, email in found[: LIMIT + 1]]
+    return [_Hit(name, reverse("user", args=[pk]), email or "") for pk, name, email in found[: LIMIT + 1]]
 
 
-def _find_accounts(principal: Principal, text: str) -> list[Hit]:
+def _find_accounts(principal: Principal, text: str) -> list[_Hit]:
     found = list_service_accounts(principal=principal, search=text).values_list("pk", "name")
-    return [Hit(name, reverse("service-account-page", args=[pk])) for pk, name in found[: LIMIT + 1]]
+    return [_Hit(name, reverse("service-account-page", args=[pk])) for pk, name in found[: LIMIT + 1]]
 
 
-def _find_tokens(principal: Principal, text: str) -> list[Hit]:
+def _find_tokens(principal: Principal, text: str) -> list[_Hit]:
     found = search_tokens(principal=principal, search=text)[: LIMIT + 1]
-    return [Hit(token.name, _page_of(token, principal), f"{token.owner.name}, {token.id}") for token in found]
+    return [
+        _Hit(token.name, _page_of(token, principal), f"{token.owner.name}, {token.id}") for token in found
+    ]
 
 
 def _page_of(token: ServiceToken, principal: Principal) -> str:
@@ -110,12 +112,12 @@ def _page_of(token: ServiceToken, principal: Principal) -> str:
     return f"{url}#token-{token.id}"
 
 
-def _find_requests(_: Principal, text: str) -> list[Hit]:
+def _find_requests(_: Principal, text: str) -> list[_Hit]:
     """A link to the entries of a request, if the text is an id as the server creates them. The log is not searched."""
     if spelling_of(text) is None:
         return []
     return [
-        Hit(text, f"{reverse('audit')}?{urlencode({'request_id': text})}", "Audit events of this request ID")
+        _Hit(text, f"{reverse('audit')}?{urlencode({'request_id': text})}", "Audit events of this request ID")
     ]
 
 

@@ -13,16 +13,16 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_843,
-    "audit": 23_864,
+    "accounts": 9_865,
+    "audit": 23_865,
     "backups": 1_363,
     "canaries": 4_898,
     "ciphercanary": 3_427,
-    "console": 4_069,
+    "console": 4_327,
     "crypto_ops": 9_126,
     "demo": 1_096,
     "kernel": 15_191,
-    "keys": 12_312,
+    "keys": 12_315,
     "notifications": 2_169,
 }
 SLACK = 100
