@@ -11,7 +11,7 @@ from keys.models.selection import fold
 
 
 @dataclass(frozen=True, slots=True)
-class _ListedPage:
+class _Page:
     """``words``: others than those of the title that find the page."""
 
     name: str
@@ -38,45 +38,45 @@ def _words(text: str) -> list[str]:
 
 
 PAGES: Final = (
-    _ListedPage("home", "Home", "alerts dashboard overview start"),
-    _ListedPage("keys", "Keys", "list"),
-    _ListedPage("key-new", "Create key", "new add generate"),
-    _ListedPage("key-import", "Import key", "upload byok"),
-    _ListedPage("policies", "Policies", "rules encryption"),
-    _ListedPage("policy-new", "Create policy", "new add"),
-    _ListedPage("audit", "Audit log", "events activity history"),
-    _ListedPage("alarms", "Alarms", "audit integrity tampering"),
-    _ListedPage("audit-archive", "Archive", "audit segments retention"),
-    _ListedPage("log-targets", "Log targets", "audit siem syslog forwarding splunk elastic"),
-    _ListedPage("log-target-new", "Create log target", "new add siem syslog"),
-    _ListedPage("audit-saved", "Saved filters", "audit searches"),
-    _ListedPage("audit-saved-new", "Save filter", "audit new"),
-    _ListedPage("audit-export-list", "Exports", "audit csv download"),
-    _ListedPage("audit-export-new", "Export audit log", "csv download new"),
-    _ListedPage("jobs", "Jobs", "tasks progress re-encryption rotation background"),
-    _ListedPage("file-new", "Encrypt or decrypt a file", "upload"),
-    _ListedPage("usage", "Usage", "operations statistics figures charts"),
-    _ListedPage("users", "Users", "people accounts roles"),
-    _ListedPage("user-new", "Invite user", "new add create account"),
-    _ListedPage("service-accounts-page", "Service accounts", "applications clients machines"),
-    _ListedPage("service-account-new", "Create service account", "new add application client"),
-    _ListedPage("system", "System", "health status version settings database backup kek"),
-    _ListedPage("notifications", "Notifications", "email settings deliveries smtp"),
-    _ListedPage("webhooks-page", "Webhooks", "notifications settings"),
-    _ListedPage("webhook-new", "Create webhook", "new add notifications"),
-    _ListedPage("reference", "API reference", "rest endpoints documentation curl openapi"),
-    _ListedPage("account", "Account", "profile me settings"),
-    _ListedPage("password", "Password", "change account settings"),
-    _ListedPage("mfa", "Second factor", "mfa 2fa totp authenticator recovery codes account settings"),
-    _ListedPage("passkeys", "Passkeys", "webauthn fido security key account settings"),
-    _ListedPage("sessions", "Sessions", "devices browsers sign out account settings"),
-    _ListedPage("account-tokens", "Tokens", "api service account settings"),
-    _ListedPage("account-token-new", "Create token", "new add api"),
-    _ListedPage("appearance", "Appearance", "theme dark light shortcuts account settings"),
+    _Page("home", "Home", "alerts dashboard overview start"),
+    _Page("keys", "Keys", "list"),
+    _Page("key-new", "Create key", "new add generate"),
+    _Page("key-import", "Import key", "upload byok"),
+    _Page("policies", "Policies", "rules encryption"),
+    _Page("policy-new", "Create policy", "new add"),
+    _Page("audit", "Audit log", "events activity history"),
+    _Page("alarms", "Alarms", "audit integrity tampering"),
+    _Page("audit-archive", "Archive", "audit segments retention"),
+    _Page("log-targets", "Log targets", "audit siem syslog forwarding splunk elastic"),
+    _Page("log-target-new", "Create log target", "new add siem syslog"),
+    _Page("audit-saved", "Saved filters", "audit searches"),
+    _Page("audit-saved-new", "Save filter", "audit new"),
+    _Page("audit-export-list", "Exports", "audit csv download"),
+    _Page("audit-export-new", "Export audit log", "csv download new"),
+    _Page("jobs", "Jobs", "tasks progress re-encryption rotation background"),
+    _Page("file-new", "Encrypt or decrypt a file", "upload"),
+    _Page("usage", "Usage", "operations statistics figures charts"),
+    _Page("users", "Users", "people accounts roles"),
+    _Page("user-new", "Invite user", "new add create account"),
+    _Page("service-accounts-page", "Service accounts", "applications clients machines"),
+    _Page("service-account-new", "Create service account", "new add application client"),
+    _Page("system", "System", "health status version settings database backup kek"),
+    _Page("notifications", "Notifications", "email settings deliveries smtp"),
+    _Page("webhooks-page", "Webhooks", "notifications settings"),
+    _Page("webhook-new", "Create webhook", "new add notifications"),
+    _Page("reference", "API reference", "rest endpoints documentation curl openapi"),
+    _Page("account", "Account", "profile me settings"),
+    _Page("password", "Password", "change account settings"),
+    _Page("mfa", "Second factor", "mfa 2fa totp authenticator recovery codes account settings"),
+    _Page("passkeys", "Passkeys", "webauthn fido security key account settings"),
+    _Page("sessions", "Sessions", "devices browsers sign out account settings"),
+    _Page("account-tokens", "Tokens", "api service account settings"),
+    _Page("account-token-new", "Create token", "new add api"),
+    _Page("appearance", "Appearance", "theme dark light shortcuts account settings"),
 )
 
 
-def find_pages(principal: Principal, search: str) -> list[_ListedPage]:
+def find_pages(principal: Principal, search: str) -> list[_Page]:
     """The matching pages that the user may open: first those with a word of the search in their title."""
     found = [page for page in PAGES if page.matches(search) and page.is_for(principal)]
     words = _words(search)

@@ -11,7 +11,7 @@ from kernel.pages.views import PageView
 from kernel.rules import AUTHENTICATED, Rule
 
 
-class SearchForm(FilterForm):
+class _SearchForm(FilterForm):
     q = forms.CharField(required=False, max_length=200)
 
 
@@ -22,7 +22,7 @@ class SearchView(PageView[Principal]):
     parts = frozenset({"search-hits"})
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        form = SearchForm.read(request.GET)
+        form = _SearchForm.read(request.GET)
         text = form.given.get("q", "")
         groups = search_console(principal=self.principal, text=text) if text else []
         if not self.is_part and (url := _url_of_only_hit(groups, text)):

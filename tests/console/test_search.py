@@ -86,7 +86,8 @@ def test_a_role_finds_the_pages_that_it_may_open_and_no_other(role, request):
     browser = signed_in(persona)
     for page in LISTED:
         if page.name in shown:
-            assert page.matches(page.title) and page.matches(page.words)
+            assert page.matches(page.title)
+            assert page.matches(page.words)
             assert browser.get(page.url).status_code in {200, 302}, page.name
 
 

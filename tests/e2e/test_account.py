@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.authenticator import code_of, read_qr_code, wrong_code
 from tests.e2e.browser import follow, person
+from tests.e2e.inspection import of_message
 from tests.product import PASSWORD
 
 numbers = count(1)
@@ -243,6 +244,7 @@ def test_the_end_of_a_session_is_announced_and_put_off_by_keyboard(somebody, use
     page.clock.fast_forward("00:56")
     page.get_by_role("button", name="Stay signed in").wait_for()
     assert "You will be signed out at" in banner.inner_text()
+    assert of_message(page, banner.locator("p")) == []
     shorten(served, username, 110)
     for _ in range(20):  # from the top of the page, as a screen reader user would
         page.keyboard.press("Tab")
