@@ -13,17 +13,17 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 9_843,
-    "audit": 23_864,
+    "accounts": 10_105,
+    "audit": 23_867,
     "backups": 1_363,
-    "canaries": 4_898,
+    "canaries": 4_900,
     "ciphercanary": 3_427,
     "console": 4_069,
     "crypto_ops": 9_126,
     "demo": 1_096,
-    "kernel": 15_191,
+    "kernel": 15_193,
     "keys": 12_312,
-    "notifications": 2_169,
+    "notifications": 2_206,
 }
 SLACK = 100
 MAX_FILES_IN_A_FOLDER = 20
