@@ -1,4 +1,4 @@
-"""The addresses that receive e-mails: those of the settings, and of the users whom a topic warns."""
+"""The addresses that receive e-mails: those of the settings, and those of users, if the topic warns them."""
 
 from django.conf import settings
 from django.db.models import Q
@@ -12,7 +12,7 @@ from notifications.models import Delivery
 
 
 def addresses_of(notification: Notification) -> list[str]:
-    """A topic that warns users reaches them whatever topics the settings choose."""
+    """The settings choose topics for their own addresses only."""
     given = settings.CC_NOTIFICATIONS
     found = list(given.emails_about(notification.topic))
     if given.has_email and notification.kind.warns_users:

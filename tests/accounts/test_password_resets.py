@@ -189,7 +189,7 @@ def test_only_other_active_users_with_a_password_get_a_link(admin, developer):
 
 
 @pytest.mark.parametrize("persona", ["operator", "developer", "auditor"])
-def test_resets_are_the_administrators_to_issue(request, persona):
+def test_resets_are_the_administrators_to_issue(db, request, persona):
     other = make_persona("other", "developer")
     with pytest.raises(Denied):
         issue(other.user, principal=request.getfixturevalue(persona).principal)

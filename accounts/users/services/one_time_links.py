@@ -1,4 +1,4 @@
-"""What invitations and password resets have in common: one link for each user, and a new one replaces it."""
+"""One-time links of users: an invitation or a password reset. A new link of a user replaces the previous one."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

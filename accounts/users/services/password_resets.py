@@ -1,12 +1,13 @@
 """Password resets: an administrator creates a link, and a user who forgot their password chooses another one."""
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from accounts import actions, login_attempts, topics
+from accounts import actions, login_attempts
 from accounts.errors import NotResettable, PasswordResetInvalid
 from accounts.models import Invitation, User, UserState
 from accounts.models.links import reset_digest
@@ -22,7 +23,19 @@ from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.freshness.epoch import raise_epoch
 from kernel.outbox.publishing import Announcement, publish
+from kernel.outbox.topics import Severity, Topic
 from kernel.trust.row_state import delete_rows
+
+TOPIC: Final = Topic(
+    word="user.password_reset",
+    label="Password reset",
+    severity=Severity.WARNING,
+    text=(
+        "{by} created a link that resets the password of {name} until {until}. All sessions and tokens of {name} have "
+        "ended. If {name} did not request this, an administrator must disable the account."
+    ),
+    warns_users=True,
+)
 
 _OWN_PASSWORD = "Change your own password on the page Account, Password."  # nosec B105  # noqa: S105 - a text
 _REFUSALS = {
@@ -95,7 +108,7 @@ def _record(user: User, actor: Actor, expires_at: datetime, reason: str) -> None
         object_id=str(user.id),
         meta={"expires_at": expires_at, **reason_given(reason)},
     )
-    recorded, topic = record(event, actor), topics.PASSWORD_RESET.word
+    recorded, topic = record(event, actor), TOPIC.word
     publish(
         Announcement(
             topic=topic,
