@@ -71,16 +71,16 @@ PRAGMA writable_schema = ON;
 UPDATE sqlite_master SET tbl_name = tbl_name || char(0) || 'evil', rootpage = (SELECT rootpage FROM sqlite_master WHERE name = 'evil_source')
 WHERE name = 'evil_hides';
 PRAGMA writable_schema = RESET;
--- settings: the next ids of tables forgotten -- sqlite_sequence
+-- settings: the next ids of tables forgotten -- sqlite_sequence -- settings of the file that change no row
 DELETE FROM sqlite_sequence;
--- settings: false statistics for the planner -- sqlite_stat1
+-- settings: false statistics for the planner -- sqlite_stat1 -- settings of the file that change no row
 ANALYZE;
 UPDATE sqlite_stat1 SET stat = '1 1 1 1';
--- settings: another version of the user -- user_version
+-- settings: another version of the user -- user_version -- settings of the file that change no row
 PRAGMA user_version = 7;
--- settings: another application id -- application_id
+-- settings: another application id -- application_id -- settings of the file that change no row
 PRAGMA application_id = 7;
--- settings: freed pages are kept -- auto_vacuum
+-- settings: freed pages are kept -- auto_vacuum -- settings of the file that change no row
 PRAGMA secure_delete = OFF;
 PRAGMA auto_vacuum = INCREMENTAL;
 -- alone: a trigger under the name of another table by hand -- malformed|evil_moved
