@@ -44,7 +44,7 @@ def test_from_nothing_to_a_ciphertext(chromium, empty, viewport, with_script):
         hand.click("button", "Decrypt")
         somebody.page.get_by_text("Message: hello canary").wait_for()
         assert somebody.page.get_by_text(ciphertext).is_visible()
-        hand.click("link", "View in audit")
+        hand.click("link", "View in audit log")
         somebody.page.get_by_role("table").get_by_text("Decrypt", exact=True).first.wait_for()
         assert (took < SECONDS, hand.clicks <= CLICKS, hand.typed <= TYPED) == (True, True, True), took
         assert (somebody.complaints.console, somebody.complaints.strangers) == ([], [])
