@@ -57,3 +57,7 @@ class ConnectForm(ExpiryForm):
     )
 
     field_order = ("name", "keys", "tags", "operations", "lifetime", "expires_at")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["lifetime"].label = "The token expires in"

@@ -90,7 +90,7 @@ def examples_of(*, kind: KeyAlgorithm, key_id: str, mode: str, operations: Colle
     programs = PROGRAMS | CLIENT_PROGRAMS
     return [
         _Step(
-            title, text, "".join(each.substitute(sent) for each in programs[language, kind.purpose][:count])
+            title, text, "\n".join(each.substitute(sent) for each in programs[language, kind.purpose][:count])
         )
         for language, title, text in _EXAMPLES
         if (language, kind.purpose) in programs

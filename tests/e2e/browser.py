@@ -111,9 +111,9 @@ class Counted:
         self.page = page
         self.clicks = self.typed = 0
 
-    def click(self, role: str, name: str) -> None:
+    def click(self, role: str, name: str, *, exact: bool = False) -> None:
         self.clicks += 1
-        self.page.get_by_role(role, name=name, exact=True).click()  # type: ignore[arg-type]  # a word of ARIA
+        self.page.get_by_role(role, name=name, exact=exact).click()  # type: ignore[arg-type]  # a word of ARIA
 
     def type(self, label: str, text: str) -> None:
         self.typed += 1
