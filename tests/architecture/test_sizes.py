@@ -18,7 +18,7 @@ CEILINGS = {
     "backups": 1_363,
     "canaries": 4_898,
     "ciphercanary": 3_427,
-    "console": 4_308,
+    "console": 4_314,
     "crypto_ops": 9_229,
     "demo": 1_096,
     "kernel": 15_191,
