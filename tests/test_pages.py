@@ -29,6 +29,7 @@ from tests.endpoints import (
     make_log_target,
     make_reencryption,
     make_target,
+    make_user,
     make_webhook,
 )
 from tests.factories import GrantFactory, KeyFactory, PolicyFactory
@@ -96,7 +97,7 @@ def paths(transactional_db, developer):
         name: route.path.format(**parts | ({"name": names[name]} if name in names else {}))
         for name, route in ROUTES.items()
     }
-    reset = issue_password_reset(principal=SYSTEM, user_id=make_persona("rosa", "developer").user.id)
+    reset = issue_password_reset(principal=SYSTEM, user_id=make_user().id)
     return found | {
         "file-upload": found["file-upload"] + "?operation=decrypt",
         "password-reset": f"/password-reset/{reset.url.split('/')[-2]}/",

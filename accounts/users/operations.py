@@ -157,8 +157,8 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 form=_about(NamedUserForm),
                 effect=(
                     "All sessions and service tokens of the user end immediately. You get a link by which the user "
-                    "chooses another password. The second factor and the passkeys stay. The user and all "
-                    "administrators are notified. First make sure that the request comes from this person."
+                    "chooses another password. The second factor and the passkeys stay. If e-mail is on, the user and "
+                    "all administrators get a message. First make sure that the request comes from this person."
                 ),
                 respond=_show_reset,
                 shown_once=SHOWN_ONCE,
