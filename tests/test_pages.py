@@ -35,7 +35,6 @@ from tests.endpoints import (
 from tests.factories import GrantFactory, KeyFactory, PolicyFactory
 from tests.log_entries import log_rows
 from tests.pages import PAGES, STRANGERS, page_routes
-from tests.personas import make_persona
 
 ROUTES = {route.name: route for route in page_routes()}
 # The log names a job by the words of the app that does it.

@@ -20,7 +20,8 @@ def from_home(hand, key):
 
 
 def from_the_key(hand, key):
-    """The operations of the key are chosen."""
+    """On a phone, through the menu. The operations of the key are chosen."""
+    hand.click("button", "Menu")
     hand.click("link", "Keys", exact=True)
     hand.click("link", key, exact=True)
     hand.click("link", "Use it", exact=True)
