@@ -59,6 +59,7 @@ PAGES: Final = (
     _Page("users", "Users", "people accounts roles"),
     _Page("user-new", "Invite user", "new add create account"),
     _Page("service-accounts-page", "Service accounts", "applications clients machines"),
+    _Page("application-connect", "Connect an application", "new add service account grant token onboarding"),
     _Page("service-account-new", "Create service account", "new add application client"),
     _Page("system", "System", "health status version settings database backup kek"),
     _Page("notifications", "Notifications", "email settings deliveries smtp"),

@@ -54,8 +54,8 @@ class ConnectedApplication:
 def connect_application(*, principal: Principal, request: ApplicationRequest) -> ConnectedApplication:
     """Create a service account, its grants and a token, whose text is returned only here.
 
-    Each has its own entry in the log. The token is not limited to keys: the grants alone decide, so later grants need no
-    new token. Raises Denied, RecentAuthRequired, Invalid, NameTaken.
+    Each has its own entry in the log. Without tags, the token is limited to the keys, so grants to all developers do not
+    extend it. Raises Denied, RecentAuthRequired, Invalid, NameTaken.
     """
     principal.require("users.manage")
     principal.require(MANAGE)
@@ -75,6 +75,7 @@ def connect_application(*, principal: Principal, request: ApplicationRequest) ->
         name=request.name,
         scopes=[permission_of(word) for word in request.operations],
         expires_at=request.expires_at,
+        key_ids=None if request.tags else [key.id for key in keys],
         account_id=account.id,
     )
     created = create_token(principal=principal, request=token)

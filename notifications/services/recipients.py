@@ -12,10 +12,11 @@ from notifications.models import Delivery
 
 
 def addresses_of(notification: Notification) -> list[str]:
-    """The settings choose topics for their own addresses only."""
+    """A topic that warns users also goes to all addresses of the settings, which no administrator can change."""
     given = settings.CC_NOTIFICATIONS
     found = list(given.emails_about(notification.topic))
     if given.has_email and notification.kind.warns_users:
+        found = list(given.emails)
         users = _warned(notification).exclude(email=None).order_by("username")
         found += [user.email or "" for user in users]
     return list(dict.fromkeys(found))

@@ -68,6 +68,7 @@ def test_the_token_works_with_exactly_the_chosen_keys_and_tags(admin, keys):
     assert {entry.user_id for entry in recorded} == {admin.user.id}
     token = connected.created.token
     assert (connected.account.role, token.scopes) == ("developer", ["crypto.encrypt", "crypto.sign"])
+    assert token.key_ids is None  # a tag covers keys that do not exist yet
     grants = KeyGrant.objects.filter(principal_id=connected.account.id).order_by("tag")
     assert [(each.key_id, each.tag, each.operation_words) for each in grants] == [
         (keys[1].id, "", ["sign"]),
@@ -135,6 +136,9 @@ def test_the_page_shows_the_token_once_with_code_that_names_the_key(admin, keys,
     subprocess.run(["bash", "-n"], input=curl + command, text=True, check=True)
     assert "export CIPHERCANARY_URL=https://keys.example.org" in text(shown)
     assert encrypt(token, "name:payments-db").status == 200
+    assert ServiceToken.objects.get().key_ids == [
+        str(keys[0].id)
+    ]  # a grant to all developers does not extend it
     again = browser.post(PATH, sent)
     assert (again.status_code, ServiceToken.objects.count()) == (303, 1)
     assert token not in text(browser.get(again["Location"]))
