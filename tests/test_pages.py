@@ -39,7 +39,9 @@ from tests.pages import PAGES, STRANGERS, page_routes
 ROUTES = {route.name: route for route in page_routes()}
 # The log names a job by the words of the app that does it.
 OF_A_TOKEN = ("token-revoke-page", "token-rotate-page")
-OF_ACCOUNTS = {name for name in PAGES if name.startswith(("account-token", "token-", "service-account"))}
+OF_ACCOUNTS = {name for name in PAGES if name.startswith(("account-token", "token-", "service-account"))} | {
+    "application-connect"
+}
 OF_ANOTHER_APP = dict.fromkeys(("job", "job-cancel"), "audit")
 OF_ANOTHER_APP |= dict.fromkeys(("rotation-job", "rotation-job-cancel"), "keys") | dict.fromkeys(
     OF_ACCOUNTS, "accounts"
