@@ -17,7 +17,7 @@ CEILINGS = {
     "audit": 23_868,
     "backups": 1_363,
     "canaries": 4_900,
-    "ciphercanary": 3_497,
+    "ciphercanary": 3_499,
     "console": 4_574,
     "crypto_ops": 9_229,
     "demo": 1_231,
