@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 NEEDED = r"version 9\.1\.0 or newer: it has the migration keys 9999_later, and this is version "
 WAITING = ("run_sequencer", "run_worker")  # they check once the database responds
 ON_AN_EMPTY_DATABASE = "restore"
+PREPARING = "load_demo"  # the preparation refuses a newer database
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_every_command_of_ours_checks_that():
     checking = {name for name, command in ours.items() if isinstance(command, ServiceCommand)}
     unchecked = {name for name in checking if not ours[name].requires_migrations_checks}
     assert len(checking) > 30
-    assert unchecked == {*WAITING, ON_AN_EMPTY_DATABASE}
+    assert unchecked == {*WAITING, ON_AN_EMPTY_DATABASE, PREPARING}
 
 
 def test_a_release_that_recorded_nothing_is_described_as_newer(newer_database):
