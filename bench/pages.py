@@ -151,6 +151,8 @@ def pages(entry: int) -> list[Page]:
         "/users/",
         "/service-accounts/",
         "/policies/",
+        "/search/?q=service",
+        "/search/?q=without-a-match",
         "/notifications/",
         "/webhooks/",
     ]

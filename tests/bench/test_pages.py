@@ -16,6 +16,7 @@ SELDOM = {
     "audit-saved-new",
     "audit-export-new",
     "invitation",
+    "password-reset",
     "user",
     "policy",
     "webhook-page",
@@ -67,6 +68,7 @@ CHANGES = {
 CHANGES |= {name for name in PAGES if name.startswith(("user-", "service-account-", "token-", "key-grant-"))}
 CHANGES |= {
     "account-token-new",
+    "application-connect",
     "alarm-resolve",
     "key-minimum",
     "key-schedule-deletion",
