@@ -18,6 +18,7 @@ def test_a_server_on_the_data_folder_is_refused(settings, tmp_path):
             pass
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("program", ["web", "worker", "sequencer", "beat"])
 def test_a_program_that_uses_the_database_from_another_machine_is_refused(db, settings, tmp_path, program):
     settings.CC_HOME = tmp_path
