@@ -1,15 +1,14 @@
-"""Programs of the demo with service accounts: what they may do, and their calls. And the webhook of the security desk."""
+"""The programs of the demo with service accounts, their grants, tokens and calls, and the webhook of the security desk."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 
-from accounts.principals import Principal
 from accounts.service_accounts.services.accounts import create_service_account
 from accounts.service_accounts.services.tokens import TokenRequest, create_token
 from accounts.tokens.access_tokens import authenticate_bearer
 from accounts.tokens.recorded_uses import record_use
 from crypto_ops.actions import MESSAGE_DECRYPTED
-from demo.data import ADMIN, APPLICATIONS, WEBHOOK, WEBHOOK_TOPICS, DemoApplication
+from demo.data import ADMIN, APPLICATIONS, WEBHOOK, WEBHOOK_TOPICS
 from demo.schedule import Step
 from demo.users import DemoUsers, origin_of
 from demo.uses import KeyUses
@@ -59,7 +58,7 @@ class DemoApplications:
     def call(self, step: Step) -> None:
         """The application decrypts the newest messages of its key."""
         application = self._wanted[step.subject]
-        caller = self._caller(application)
+        caller = authenticate_bearer(self._tokens[application.name], origin_of(application.name))
         record_use(caller, MESSAGE_DECRYPTED)
         self._uses.decrypt_as(caller, application.key, step.count)
 
@@ -69,6 +68,3 @@ class DemoApplications:
         name, url = WEBHOOK
         webhook = create_webhook(principal=admin, name=name, url=url, topics=WEBHOOK_TOPICS).webhook
         update_webhook(principal=admin, webhook_id=webhook.id, changes={"is_active": False})
-
-    def _caller(self, application: DemoApplication) -> Principal:
-        return authenticate_bearer(self._tokens[application.name], origin_of(application.name))

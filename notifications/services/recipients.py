@@ -14,12 +14,10 @@ from notifications.models import Delivery
 def addresses_of(notification: Notification) -> list[str]:
     """A topic that warns users also goes to all addresses of the settings, which no administrator can change."""
     given = settings.CC_NOTIFICATIONS
-    found = list(given.emails_about(notification.topic))
-    if given.has_email and notification.kind.warns_users:
-        found = list(given.emails)
-        users = _warned(notification).exclude(email=None).order_by("username")
-        found += [user.email or "" for user in users]
-    return list(dict.fromkeys(found))
+    if not (given.has_email and notification.kind.warns_users):
+        return list(dict.fromkeys(given.emails_about(notification.topic)))
+    users = _warned(notification).exclude(email=None).order_by("username")
+    return list(dict.fromkeys([*given.emails, *(user.email or "" for user in users)]))
 
 
 def may_be_mailed(delivery: Delivery) -> bool:

@@ -242,9 +242,6 @@ def test_one_of_two_simultaneous_uses_succeeds(issued):
     assert sign_in.check_password(username="dora", password=winner)
 
 
-# --- the pages
-
-
 def test_the_page_warns_a_user_who_is_signed_in_and_signs_them_out(issued, admin):
     browser = signed_in(admin)
     assert "You are signed in as ada" in browser.get(path_of(issued)).content.decode()

@@ -5,6 +5,7 @@ import fcntl
 import psycopg
 import pytest
 from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from ciphercanary.server.alone import prepared_alone
 from kernel.errors import Conflict
@@ -16,6 +17,13 @@ def test_a_server_on_the_data_folder_is_refused(settings, tmp_path):
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(Conflict, match="another server is already using"), prepared_alone():
             pass
+
+
+def test_an_installation_of_an_earlier_version_is_refused_before_it_is_migrated(db, settings, tmp_path):
+    settings.CC_HOME = tmp_path
+    MigrationRecorder.Migration.objects.filter(app="keys").latest("id").delete()
+    with pytest.raises(Conflict, match="an earlier version has prepared"), prepared_alone():
+        pass
 
 
 @pytest.mark.postgresql
