@@ -110,7 +110,7 @@ def refusal(principal, reference):
     return refused.value.code, refused.value.extra.get("rule")
 
 
-def test_only_the_refusal_of_a_token_for_the_key_gives_a_missing_grant_as_its_reason(developer, key):
+def test_only_the_refusal_of_a_token_for_the_key_gives_a_missing_grant_as_its_reason(admin, developer, key):
     missing, hidden, no_grant = uuid4(), ("not_found", None), ("permission_denied", "no-grant")
     limited = with_token(developer, ["crypto.encrypt"], key_ids=[key.id]).principal
     assert [refusal(limited, each) for each in (key.id, missing)] == [no_grant, hidden]
@@ -118,8 +118,12 @@ def test_only_the_refusal_of_a_token_for_the_key_gives_a_missing_grant_as_its_re
     guessing = with_token(developer, ["crypto.encrypt"], key_ids=[missing, key.id]).principal
     for reference in (missing, key.id, "name:payments-db", "name:unknown"):
         assert refusal(guessing, reference) == no_grant
-    with pytest.raises(Denied, match="no grant"):
+    with pytest.raises(Denied, match="This token is limited to this key"):
         reading.get_key(principal=limited, key_id=key.id)
+    with pytest.raises(Denied, match="no key with this name"):
+        use(limited, None, reference="name:unknown")
+    no_key = with_token(admin, ["crypto.encrypt"], key_ids=[missing]).principal  # its owner needs no grant
+    assert refusal(no_key, missing) == hidden
     for reference in (key.id, missing, "name:payments-db"):
         assert refusal(with_token(developer, ["crypto.encrypt"]).principal, reference) == hidden
     grant(key, developer, "encrypt")

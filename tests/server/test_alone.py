@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
+from ciphercanary.server import alone
 from ciphercanary.server.alone import prepared_alone
 from kernel.errors import Conflict
 
@@ -24,6 +25,10 @@ def test_an_installation_of_an_earlier_version_is_refused_before_it_is_migrated(
     MigrationRecorder.Migration.objects.filter(app="keys").latest("id").delete()
     with pytest.raises(Conflict, match="an earlier version has prepared"), prepared_alone():
         pass
+
+
+def test_an_installation_of_this_version_without_a_server_is_accepted(db):
+    alone._refuse_used_database()
 
 
 @pytest.mark.postgresql
