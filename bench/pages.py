@@ -146,6 +146,7 @@ def pages(entry: int) -> list[Page]:
         "/usage/?range=7d",
         "/system/",
         "/reference/",
+        "/reference/keys/",
         "/account/",
         "/account/tokens/",
         "/users/",

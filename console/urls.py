@@ -77,4 +77,6 @@ pages = [
     ),
     path("search/", search.SearchView.as_view(), name="search"),
     path("reference/", reference.ReferenceView.as_view(), name="reference"),
+    path("reference/<slug:group>/", reference.GroupView.as_view(), name="reference-group"),
+    path("reference/call/<slug:endpoint>", reference.CallView.as_view(), name="reference-call"),
 ]

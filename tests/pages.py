@@ -177,6 +177,8 @@ PAGES = {
     "system": Page(frozenset({"admin", "operator", "auditor"})),
     "search": Page(EVERYBODY),
     "reference": Page(EVERYBODY),
+    "reference-group": Page(EVERYBODY),
+    "reference-call": Page(EVERYBODY, EVERYBODY),
 }
 
 

@@ -73,6 +73,8 @@ def paths(transactional_db, developer):
     parts = {
         "name": "payments-db",
         "version": 1,
+        "group": "keys",
+        "endpoint": "keys_read",
         "log_id": entry.id,
         "code": new_code(),
         "export_id": job,

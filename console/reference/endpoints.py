@@ -3,13 +3,13 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
 from django.conf import settings
 
-from kernel.errors import DomainError
+from kernel.errors import DomainError, NotFound
 from kernel.http.problems import PROBLEM_STATUS
 from kernel.rest import schema
 
@@ -54,8 +54,12 @@ class _Field:
 
 
 @dataclass(frozen=True, slots=True)
-class _Endpoint:
-    """``permission`` is "" if none is required; ``is_public`` if not even a sign-in is required."""
+class Endpoint:
+    """``permission`` is "" if none is required; ``is_public`` if not even a sign-in is required.
+
+    ``can_be_tried``: it reads JSON for a signed-in caller. An endpoint that changes something has a page of its own, with
+    the guards of the change.
+    """
 
     anchor: str
     method: str
@@ -68,13 +72,23 @@ class _Endpoint:
     media_type: str
     success: Sequence[str]
     curl: str
+    can_be_tried: bool
+
+    def takes_in_path(self, name: str) -> bool:
+        return f"{{{name}}}" in self.path
+
+    def matches(self, words: Sequence[str]) -> bool:
+        """Whether each word is in the method, the path, the description, the permission, or the name of a field."""
+        fields = (field.name for field in (*self.parameters, *self.body))
+        text = " ".join((self.method, self.path, self.description, self.permission, *fields)).lower()
+        return all(word in text for word in words)
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
     anchor: str
     name: str
-    endpoints: Sequence[_Endpoint]
+    endpoints: Sequence[Endpoint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +102,40 @@ class Problem:
 def groups() -> Sequence[_Group]:
     """The endpoints grouped by app, in the order of their paths. Cached per process."""
     document = schema.document()
-    found: dict[str, list[_Endpoint]] = {}
+    found: dict[str, list[Endpoint]] = {}
     for path, methods in document["paths"].items():
         for method in METHODS:
             if method in methods:
                 endpoint = _endpoint(path, method, methods[method], document["components"]["schemas"])
                 found.setdefault(methods[method]["tags"][0], []).append(endpoint)
     return [_Group(re.sub(r"\W+", "-", name.lower()), name, endpoints) for name, endpoints in found.items()]
+
+
+def matching(search: str) -> list[_Group]:
+    """The groups with their endpoints that match each word. A group is left out if none of its endpoints matches."""
+    words = search.lower().split()
+    found = (
+        replace(group, endpoints=[each for each in group.endpoints if each.matches(words)])
+        for group in groups()
+    )
+    return [group for group in found if group.endpoints]
+
+
+def find_group(anchor: str) -> _Group:
+    """Raises NotFound."""
+    found = [group for group in groups() if group.anchor == anchor]
+    if not found:
+        raise NotFound
+    return found[0]
+
+
+def find_read(anchor: str) -> tuple[_Group, Endpoint]:
+    """An endpoint that a page can call (``can_be_tried``), and its group. Raises NotFound."""
+    for group in groups():
+        for each in group.endpoints:
+            if each.anchor == anchor and each.can_be_tried:
+                return group, each
+    raise NotFound
 
 
 @cache
@@ -114,9 +155,9 @@ def _subclasses(kind: type[DomainError]) -> Iterator[type[DomainError]]:
         yield from _subclasses(subclass)
 
 
-def _endpoint(path: str, method: str, asked: _Schema, schemas: _Schema) -> _Endpoint:
+def _endpoint(path: str, method: str, asked: _Schema, schemas: _Schema) -> Endpoint:
     media_type, body = _body(asked)
-    return _Endpoint(
+    return Endpoint(
         anchor=asked["operationId"],
         method=method.upper(),
         path=path,
@@ -128,7 +169,14 @@ def _endpoint(path: str, method: str, asked: _Schema, schemas: _Schema) -> _Endp
         media_type=media_type,
         success=[status for status in asked["responses"] if status.startswith("2")],
         curl=_curl(path, method, asked, schemas),
+        can_be_tried=method == "get" and "security" in asked and JSON in _content(asked),
     )
+
+
+def _content(asked: _Schema) -> _Schema:
+    """The media types of a successful response."""
+    content: _Schema = asked["responses"].get("200", {}).get("content", {})
+    return content
 
 
 def _body(asked: _Schema) -> tuple[str, _Schema]:

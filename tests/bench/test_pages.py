@@ -19,6 +19,7 @@ SELDOM = {
     "password-reset",
     "user",
     "policy",
+    "reference-call",
     "webhook-page",
     "log-target",
     "log-target-new",

@@ -27,6 +27,7 @@ PAGES = {
     "/usage/numbers.csv": READER + RENEWED + 1,
     "/system/": READER + RENEWED + 6 + CLOCK,
     "/reference/": READER + RENEWED,
+    "/reference/keys/": READER + RENEWED,
     "/search/?q=key-": READER + RENEWED + 6,  # keys, tags, policies, users, service accounts, tokens
 }
 POLLS = {("/home/", "home-now"): READER + 2, ("/system/", "system-now"): READER + 6 + CLOCK}

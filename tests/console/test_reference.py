@@ -26,16 +26,36 @@ def test_every_endpoint_of_the_document_is_there_once():
     assert (len(found), set(found)) == (len(expected), expected)
 
 
-def test_the_page_has_them_with_anchors_that_are_unique(at_admin):
+def test_the_page_links_to_each_endpoint_on_the_page_of_its_group(at_admin):
     content = at_admin.get("/reference/").content.decode()
-    ids = re.findall(r' id="([^"]+)"', content)
-    assert len(ids) == len(set(ids))
-    assert all(f'href="#{each.anchor}"' in content and each.anchor in ids for each in ENDPOINTS)
-    assert len(content) < 350_000
+    assert len(content) < 100_000
+    for group in reference.groups():
+        of_group = at_admin.get(f"/reference/{group.anchor}/").content.decode()
+        ids = re.findall(r' id="([^"]+)"', of_group)
+        assert len(ids) == len(set(ids))
+        for each in group.endpoints:
+            assert f'href="/reference/{group.anchor}/#{each.anchor}"' in content
+            assert each.anchor in ids
+    assert at_admin.get("/reference/nothing/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("rewrap nothing", []),
+        ("DELETE client_ip", []),
+        ("get FULLY_specified public-key", ["keys_public_key_read"]),
+        ("users.manage patch ROLE /users/", ["users_update"]),
+    ],
+)
+def test_the_search_finds_endpoints_with_each_word(at_admin, search, found):
+    content = at_admin.get("/reference/", {"search": search}).content.decode()
+    assert re.findall(r'<li id="(\w+)">', content) == found
+    assert ("No endpoints match" in content) is not bool(found)
 
 
 def test_a_permission_is_named_with_whether_the_role_has_it(auditor):
-    content = signed_in(auditor).get("/reference/").content.decode()
+    content = signed_in(auditor).get("/reference/keys/").content.decode()
     assert "<code>keys.rotate</code> (your role does not have it)" in content
     assert "<code>keys.read</code> (your role has it)." in content
 

@@ -17,6 +17,8 @@ PAGES = (
     "/usage/?range=30d",
     "/system/",
     "/reference/",
+    "/reference/keys/",
+    "/reference/call/keys_access_read",
     "/no/such/page/",
 )
 
@@ -118,7 +120,7 @@ def test_the_system_measures_anew_without_a_reload(admin):
 def test_a_call_of_the_reference_runs_as_it_was_copied(admin, served, key):
     """33, for the reference: only the variables that the call names are set."""
     admin.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = admin.open("/reference/")
+    page = admin.open("/reference/crypto-operations/")
     page.get_by_role("button", name="Copy curl for POST /api/v1/encrypt", exact=True).click()
     page.get_by_text("Copied").wait_for()
     call = page.evaluate("navigator.clipboard.readText()")
@@ -129,12 +131,15 @@ def test_a_call_of_the_reference_runs_as_it_was_copied(admin, served, key):
     assert '"ciphertext"' in ran.stdout, ran.stdout
 
 
-def test_a_line_of_the_contents_leads_to_its_endpoint(admin):
+def test_the_search_of_the_reference_leads_to_an_endpoint(admin):
     page = admin.open("/reference/")
+    page.get_by_role("searchbox", name="Search the endpoints").fill("encrypt post mode")
+    page.get_by_text("Endpoints matching").wait_for()
+    assert not page.get_by_role("link", name="GET /api/v1/keys", exact=True).is_visible()
     page.get_by_role("navigation", name="Endpoints").get_by_role(
         "link", name="POST /api/v1/encrypt", exact=True
     ).click()
-    assert page.url.endswith("#encrypt")
+    page.wait_for_url("**/reference/crypto-operations/#encrypt")
     assert page.locator("#encrypt").bounding_box()["y"] >= 0
 
 
@@ -156,5 +161,5 @@ def test_the_pages_show_the_same_without_scripts(without_script):
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Usage").click()
     page.get_by_text("Show numbers").click()
     assert page.get_by_role("heading", level=1, name="Usage").is_visible()
-    without_script.open("/reference/#encrypt")
+    without_script.open("/reference/crypto-operations/#encrypt")
     assert page.get_by_role("heading", name="POST /api/v1/encrypt", exact=True).is_visible()
