@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
@@ -22,7 +21,7 @@ from console.service_accounts.forms import AccountRoleForm, ConnectForm, Service
 from console.service_accounts.services import ApplicationRequest, ConnectedApplication, connect_application
 from console.tokens.forms import OverlapForm, suggest_keys
 from console.tokens.views import suggested_keys
-from crypto_ops.trying.snippets import examples_of, main_operations
+from crypto_ops.trying.snippets import environment_commands, examples_of, main_operations
 from kernel.clock import database_now
 from kernel.labels import NAME
 from kernel.pages.form_views import FormView
@@ -127,7 +126,7 @@ class ConnectView(FormView[Principal, ConnectForm]):
             account=result.account,
             token=token,
             text=result.created.text,
-            server=settings.CC_PUBLIC_URL,
+            environment=environment_commands(),
             key=key,
             examples=examples,
         )

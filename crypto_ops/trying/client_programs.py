@@ -45,6 +45,9 @@ ciphercanary sign @@key_id message.txt --mode @@mode > message.sig
 """)
 _COMMAND_VERIFY: Final = Program("""ciphercanary verify @@key_id message.sig message.txt --mode @@mode
 """)
+ENVIRONMENT: Final = Program("""export CIPHERCANARY_URL=@@server
+read -rs CIPHERCANARY_TOKEN && export CIPHERCANARY_TOKEN
+""")
 # By language and purpose.
 CLIENT_PROGRAMS: Final = {
     ("client", "encrypt"): (_CLIENT_ENCRYPT, _CLIENT_DECRYPT),

@@ -9,7 +9,7 @@ from typing import Final
 
 from django.conf import settings
 
-from crypto_ops.trying.client_programs import CLIENT_PROGRAMS
+from crypto_ops.trying.client_programs import CLIENT_PROGRAMS, ENVIRONMENT
 from crypto_ops.trying.programs import PROGRAMS, TOKEN
 from kernel.crypto.algorithms import KeyAlgorithm
 
@@ -21,12 +21,22 @@ class _Step:
     code: str
 
 
-LANGUAGES: Final[Mapping[str, str]] = {"curl": "curl", "python": "Python"}
+_LANGUAGES: Final[Mapping[str, str]] = {
+    "client": "Python client",
+    "curl": "curl",
+    "command": "Command",
+    "python": "Python without the client",
+}
+_PROGRAMS: Final = PROGRAMS | CLIENT_PROGRAMS
 
 _SIGN_IN_TEXT: Final = (
     "Sign in once. Set CIPHERCANARY_USERNAME, CIPHERCANARY_PASSWORD and, if you use one-time codes, CIPHERCANARY_CODE, "
     "or enter the values at the prompts. The token is valid for {minutes} minutes. With a service "
     "token, set CIPHERCANARY_TOKEN to it instead, and go to the next step."
+)
+
+_ENVIRONMENT_TEXT: Final = (
+    "Run this in a shell, paste a service token, and press Enter. The shell does not show it."
 )
 
 _TITLES: Final = {
@@ -87,22 +97,40 @@ def examples_of(*, kind: KeyAlgorithm, key_id: str, mode: str, operations: Colle
     if first not in operations:
         return []
     count, sent = 1 + (second in operations), _placeholders(kind, key_id, mode)
-    programs = PROGRAMS | CLIENT_PROGRAMS
     return [
         _Step(
-            title, text, "\n".join(each.substitute(sent) for each in programs[language, kind.purpose][:count])
+            title,
+            text,
+            "\n".join(each.substitute(sent) for each in _PROGRAMS[language, kind.purpose][:count]),
         )
         for language, title, text in _EXAMPLES
-        if (language, kind.purpose) in programs
+        if (language, kind.purpose) in _PROGRAMS
     ]
 
 
+def environment_commands() -> str:
+    """The commands that set the server and the token for the client and its command."""
+    return ENVIRONMENT.substitute(server=settings.CC_PUBLIC_URL)
+
+
+def languages_of(kind: KeyAlgorithm) -> dict[str, str]:
+    """The languages that have programs for keys of this kind, by their word, in the order of the page."""
+    return {word: label for word, label in _LANGUAGES.items() if (word, kind.purpose) in _PROGRAMS}
+
+
 def steps_of(language: str, *, kind: KeyAlgorithm, key_id: str, mode: str) -> list[_Step]:
-    """The steps in one of ``LANGUAGES`` for one key."""
+    """The steps in one of ``languages_of`` for one key."""
     purpose = kind.purpose
     sent = _placeholders(kind, key_id, mode)
     sign_in_text = _SIGN_IN_TEXT.format(minutes=settings.CC_ACCESS_TOKEN_MINUTES)
-    if language == "python":
+    first, title = TOKEN.get(language, ENVIRONMENT), "Get a token"
+    texts: tuple[str, ...]
+    if (language, purpose) in CLIENT_PROGRAMS:
+        title = "Set the server and the token"
+        install = next(text for word, _, text in _EXAMPLES if word == language)
+        again = "Add this to the same program." if language == "client" else "Run this in the same shell."
+        texts = (_ENVIRONMENT_TEXT, install, again)
+    elif language == "python":
         texts = (
             f'{sign_in_text} Save the code as sign_in.py, then run in a shell: eval "$(python3 sign_in.py)"',
             "Needs Python 3 only, no other packages.",
@@ -114,8 +142,8 @@ def steps_of(language: str, *, kind: KeyAlgorithm, key_id: str, mode: str) -> li
             "Needs CIPHERCANARY_TOKEN from step 1.",
             "Run this in the same shell.",
         )
-    programs = (TOKEN[language], *PROGRAMS[language, purpose])
-    titles = ("Get a token", *_TITLES[purpose])
+    programs = (first, *_PROGRAMS[language, purpose])
+    titles = (title, *_TITLES[purpose])
     return [
         _Step(title, text, program.substitute(sent))
         for title, text, program in zip(titles, texts, programs, strict=True)

@@ -32,7 +32,7 @@ from crypto_ops.trying.services import (
     operation_choices,
     require_console_decrypt,
 )
-from crypto_ops.trying.snippets import LANGUAGES, steps_of
+from crypto_ops.trying.snippets import languages_of, steps_of
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.sealing import envelope
@@ -204,17 +204,19 @@ class UseView(KeyView):
     def get(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
         asked = request.GET.get("lang", "")
-        language = asked if asked in LANGUAGES else next(iter(LANGUAGES))
+        kind = find_key_algorithm(key.algorithm, key.purpose)
+        languages = languages_of(kind)
+        language = asked if asked in languages else next(iter(languages))
         choices = operation_choices(self.principal, key)
         steps = steps_of(
             language,
-            kind=find_key_algorithm(key.algorithm, key.purpose),
+            kind=kind,
             key_id=str(key.id),
             mode=key.default_mode,
         )
         return self.show(
             key,
-            languages=LANGUAGES,
+            languages=languages,
             language=language,
             # An imported key may lack an operation that the other steps need.
             steps=steps[:1] if capabilities.excluded_operations(key) else steps,

@@ -68,7 +68,22 @@ def test_each_block_can_be_reached_and_scrolled_by_keyboard(bench, key):
 
 def test_an_unknown_language_is_the_first(bench, key):
     browser = signed_in(bench.persona)
-    assert blocks(browser, key["name"], "cobol") == blocks(browser, key["name"], "curl")
+    assert blocks(browser, key["name"], "cobol") == blocks(browser, key["name"], "client")
+
+
+def test_the_client_and_its_command_are_shown_where_they_have_programs(bench, settings):
+    settings.CC_PUBLIC_URL = "https://keys.example.org"
+    browser = signed_in(bench.persona)
+    key, kem = bench.key("ed25519"), bench.key("ml-kem-768")
+    environment, sign, verify = blocks(browser, key["name"], "client")
+    assert environment.startswith("export CIPHERCANARY_URL=https://keys.example.org\n")
+    assert f'client.sign("{key["id"]}", b"hello canary", "ed25519")' in sign
+    ast.parse(sign + verify)
+    command = blocks(browser, key["name"], "command")
+    assert f"ciphercanary sign {key['id']} message.txt --mode ed25519" in command[1]
+    assert blocks(browser, kem["name"], "client") == blocks(browser, kem["name"], "curl")
+    labels = re.findall(r'<a href="\?lang=(\w+)"', browser.get(f"/keys/{key['name']}/use/").content.decode())
+    assert labels == ["client", "curl", "command", "python"]
 
 
 def test_the_page_lists_unavailable_operations_with_the_reason(bench, key):
