@@ -58,6 +58,13 @@ def test_the_overview_shows_when_the_key_was_used_and_by_whom(admin, developer, 
     assert "1\u202f204 operations: dora 1\u202f204" in page
 
 
+def test_the_overview_links_to_the_owner_for_those_who_read_users(admin, developer, new_key):
+    page = f"/keys/{new_key(principal=developer.principal).name}/"
+    name, link = developer.user.username, f'<a href="/users/{developer.user.pk}/">'
+    assert f"<dt>Owner</dt><dd>{link}{name}</a>" in text(signed_in(admin).get(page))
+    assert f"<dt>Owner</dt><dd>{name}</dd>" in text(signed_in(developer).get(page))
+
+
 def test_the_holder_of_a_grant_sees_sums_and_no_other_caller(admin, developer, stranger, new_key, use):
     key = new_key(principal=developer.principal)
     GrantFactory(key=key, to=stranger.principal)
