@@ -52,7 +52,7 @@ class ImportForm(NewKeyForm):
     import_parameters_id = forms.UUIDField(
         required=False,
         label="ID of the import parameters",
-        help_text="Required for wrapped material. Get the ID with GET /api/v1/keys/import-parameters.",
+        help_text="Required for wrapped material. The button Get import parameters below sets it.",
         widget=forms.TextInput(attrs=_PLAIN),
     )
     policy_id = PolicyChoiceField(help_text="A policy sets the algorithm, and limits lifetime and deletion.")

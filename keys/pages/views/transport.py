@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from django.conf import settings
-from django.http import HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.functional import cached_property
 
@@ -11,6 +11,7 @@ from accounts.principals import Principal
 from kernel.clock import database_now
 from kernel.crypto.encoding import encode_base64
 from kernel.errors import DomainError
+from kernel.http.context import in_context
 from kernel.http.private_connections import is_private
 from kernel.pages.form_views import FormView
 from kernel.rules import Rule
@@ -21,10 +22,11 @@ from keys.policies.forms import suggest_policies
 from keys.policies.services.reading import policies_for
 from keys.reading import services as reading
 from keys.transport.forms import ExportForm, ImportForm
-from keys.transport.services import exporting, importing
+from keys.transport.services import exporting, import_parameters, importing
 from keys.transport.services.exporting import ExportedKey
 
 _SHOWN_ONCE: Final = "This export was already shown. It is shown only once."
+_FETCH: Final = "fetch_parameters"
 _NOT_IN_DRAFTS: Final = ("material", "import_parameters_id")
 
 
@@ -35,6 +37,16 @@ class ImportView(FormView[Principal, ImportForm]):
     section = "keys"
     template = "keys/import.html"
     draft_fields = tuple(name for name in ImportForm.base_fields if name not in _NOT_IN_DRAFTS)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if _FETCH not in request.POST:
+            return super().post(request, *args, **kwargs)
+        in_context(request).audit_action = actions.IMPORT_PARAMETERS_CREATED
+        found = import_parameters.get_import_parameters(principal=self.principal)
+        form = self.form()
+        form.initial = {name: request.POST[name] for name in self.draft_fields if name in request.POST}
+        form.initial["import_parameters_id"] = found.id
+        return self.show_form(form, parameters=found, hpke=encode_base64(found.hpke))
 
     def form(self, data: QueryDict | None = None) -> ImportForm:
         form = ImportForm(data, is_private_connection=is_private(self.request))
