@@ -11,9 +11,10 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.models import ServiceAccount, User  # noqa: PLC0415 - models are not loaded before
         from accounts.sign_in.oidc import checks  # noqa: F401, PLC0415 - registers the checks
-        from accounts.users.services import password_resets  # noqa: PLC0415
+        from accounts.users.services import new_admins, password_resets  # noqa: PLC0415
 
         action_labels.register(LABELS)
+        register(new_admins.TOPIC)
         register(password_resets.TOPIC)
         users = object_names.NamedObjects(visible_to=User.objects.visible_to, column="username")
         object_names.register("user", users)

@@ -15,6 +15,7 @@ from accounts.principals import Principal
 from accounts.roles import ROLES
 from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import user_event, user_values
+from accounts.users.services.new_admins import announce_admin
 from audit.log.events import RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
@@ -60,7 +61,8 @@ def insert_user(user: User, principal: Principal) -> None:
     """Save the new user and record it. Raises NameTaken. The caller then renews the principal."""
     save_unique(user)
     changes = [RowChange.of_row(user, after=user_values(user))]
-    record(user_event(actions.USER_CREATED, user.id), principal.actor, changes=changes)
+    recorded = record(user_event(actions.USER_CREATED, user.id), principal.actor, changes=changes)
+    announce_admin(user, recorded, principal)
 
 
 def save_unique(user: User) -> None:

@@ -18,6 +18,7 @@ from accounts.roles import ADMIN
 from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import Values, reason_given, user_event, user_values
 from accounts.users.services.creation import accepted_email, require_known_role, save_unique
+from accounts.users.services.new_admins import announce_admin
 from audit.log.events import RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
@@ -229,7 +230,9 @@ def _save(
         user.subject_version += 1
     save_unique(user)
     changes = [RowChange.of_row(user, before=before, after=user_values(user))] if before else []
-    record(user_event(action, user.id, **reason_given(reason)), principal.actor, changes=changes)
+    recorded = record(user_event(action, user.id, **reason_given(reason)), principal.actor, changes=changes)
+    if action == actions.USER_ROLE_CHANGED:
+        announce_admin(user, recorded, principal)
     raise_epoch(user_entity(user.id))
     if user.pk != principal.user_id:
         # The caller's rights may have ended while this transaction waited for its locks.

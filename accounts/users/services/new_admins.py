@@ -1,0 +1,34 @@
+"""Notify all administrators of a new one: an attacker with an administrator's session could make an account of their own."""
+
+from typing import Final
+
+from accounts.models import User
+from accounts.principals import Principal
+from accounts.roles import ADMIN
+from audit.services.recording import Recorded
+from kernel.outbox.publishing import Announcement, publish
+from kernel.outbox.topics import Severity, Topic
+
+TOPIC: Final = Topic(
+    word="user.admin_added",
+    label="New administrator",
+    severity=Severity.WARNING,
+    text="{by} made {name} an administrator. If nobody planned this, another administrator must disable the account.",
+    warns_users=True,
+)
+
+
+def announce_admin(user: User, recorded: Recorded, principal: Principal) -> None:
+    """Publish it if the recorded change, a creation, an invitation or another role, made the user an administrator."""
+    if user.role != ADMIN:
+        return
+    publish(
+        Announcement(
+            topic=TOPIC.word,
+            dedup_key=f"{TOPIC.word}:{recorded.event_id}",
+            object_type="user",
+            object_id=str(user.id),
+            object_name=user.username,
+            facts={"by": principal.actor.actor_name},
+        )
+    )
