@@ -13,7 +13,7 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 10_130,
+    "accounts": 10_167,
     "audit": 23_868,
     "backups": 1_363,
     "canaries": 4_900,
