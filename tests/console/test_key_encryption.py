@@ -420,6 +420,20 @@ def checks(browser):
     return {check.name: check for check in browser.get("/system/").context["system"].checks}
 
 
+def test_the_system_page_shows_the_last_check_of_a_copy(admin, copied, capsys):
+    browser = signed_in(admin)
+    primary = kek_records.primary_id()
+    content = browser.get("/system/").content.decode()
+    assert content.count('data-label="Checked copy">None<') == 2
+    check(copied, capsys)
+    (copied / f"kek-{primary}.key").unlink()
+    check(copied, capsys)
+    log_rows()
+    content = browser.get("/system/").content.decode()
+    assert f'data-label="Checked copy">Not usable, <a href="/audit/?object={primary}">' in content
+    assert content.count('data-label="Checked copy">Good, ') == 1
+
+
 def test_the_system_page_warns_of_an_old_key_and_of_keys_under_older_ones(admin, key, copied, capsys):
     browser = signed_in(admin)
     check = checks(browser)["Key-encryption keys"]
