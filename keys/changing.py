@@ -3,8 +3,10 @@
 Also the right to change tags on which grants exist.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db import DatabaseError
@@ -26,10 +28,38 @@ from keys.models import EncryptionPolicy, Key, KeyGrant, KeyVersion
 from keys.new_material import NewMaterial
 
 MANAGE = "keys.grant"
+MAX_CHANGED: Final = 100
+"""Keys that one request changes. This is no job: each key takes milliseconds."""
 _RETAGGED = (
     "A grant exists on a tag that you add or remove, so this changes who may use the key. Leave this tag as it is, or "
     f"have someone with the permission {MANAGE} change it."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyResult:
+    """The result for one of several keys. Without an ``error``, an unchanged key already was as requested."""
+
+    key: Key
+    is_changed: bool
+    error: DomainError | None = None
+
+
+def change_each(keys: Sequence[Key], change: Callable[[Key], bool]) -> list[KeyResult]:
+    """Call ``change`` for each key, which returns whether it changed the key. A failure does not stop the others.
+
+    Raises Invalid.
+    """
+    if len(keys) > MAX_CHANGED:
+        raise Invalid.of_field("keys", f"Choose at most {MAX_CHANGED} keys.")
+    return [_change_one(key, change) for key in keys]
+
+
+def _change_one(key: Key, change: Callable[[Key], bool]) -> KeyResult:
+    try:
+        return KeyResult(key, is_changed=change(key))
+    except (DomainError, DatabaseError) as error:
+        return KeyResult(key, is_changed=False, error=as_refusal(error))
 
 
 def lock_key(principal: Principal, key_id: UUID) -> Key:

@@ -36,15 +36,14 @@ class CheckAccessForm(PageForm):
         offer(self, "principal", [(str(each.identity.id), _label(each)) for each in holders])
 
 
-class GrantForm(PageForm):
-    """A new grant. ``holder`` is ``user:<id>``, ``service_account:<id>`` or ``role:<role>``, ``scope`` "" or ``tag:<tag>``."""
+class NewGrantForm(PageForm):
+    """A new grant. ``holder`` is ``user:<id>``, ``service_account:<id>`` or ``role:<role>``."""
 
     holder = forms.ChoiceField(label="Grant to", widget=LongSelect)
     operations = forms.MultipleChoiceField(
         widget=CheckboxTags,
         error_messages={"required": "Choose at least one operation."},
     )
-    scope = forms.ChoiceField(required=False, label="Applies to")
     expires_at = UtcDateTimeField(
         required=False, label="Expires at (UTC)", help_text="Leave empty if the grant does not expire."
     )
@@ -55,12 +54,36 @@ class GrantForm(PageForm):
         "Leave empty to allow all.",
     )
 
-    def __init__(self, *args: Any, key: Key, holders: Iterable[KnownHolder], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        offer(self, "operations", _operations(key))
+    def offer_grants(self, keys: Iterable[Key], holders: Iterable[KnownHolder]) -> None:
+        """Set the choices: the operations that one of the keys supports, and the holders."""
+        operations = dict(choice for key in keys for choice in _operations(key))
+        offer(self, "operations", operations.items())
         known = [(each.identity.entity, _label(each)) for each in holders if each.is_active]
         roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in ROLES]
         offer(self, "holder", [("", "Choose …"), *known, *roles])
+
+    def grant_request(self) -> GrantRequest:
+        given = self.cleaned_data
+        principal_type, _, principal_id = given["holder"].partition(":")
+        return GrantRequest(
+            principal_type=principal_type,
+            principal_id=principal_id,
+            operations=given["operations"],
+            expires_at=given["expires_at"],
+            networks=given["networks"],
+        )
+
+
+class GrantForm(NewGrantForm):
+    """A new grant on a key, or on one of its tags: ``scope`` is "" or ``tag:<tag>``."""
+
+    scope = forms.ChoiceField(required=False, label="Applies to")
+
+    field_order = ("holder", "operations", "scope")
+
+    def __init__(self, *args: Any, key: Key, holders: Iterable[KnownHolder], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offer_grants([key], holders)
         if key.tags:
             every = [
                 (f"{_TAG}{tag}", f"All keys with the tag {tag}, including future keys") for tag in key.tags
@@ -74,17 +97,6 @@ class GrantForm(PageForm):
         """The tag of a valid form; "" for a grant on the key."""
         scope: str = self.cleaned_data.get("scope", "")
         return scope.removeprefix(_TAG)
-
-    def grant_request(self) -> GrantRequest:
-        given = self.cleaned_data
-        principal_type, _, principal_id = given["holder"].partition(":")
-        return GrantRequest(
-            principal_type=principal_type,
-            principal_id=principal_id,
-            operations=given["operations"],
-            expires_at=given["expires_at"],
-            networks=given["networks"],
-        )
 
 
 def _operations(key: Key) -> list[tuple[str, str]]:

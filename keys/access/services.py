@@ -1,7 +1,7 @@
 """Grants on keys and tags, and the rule that decides about the access of one holder."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -25,8 +25,9 @@ from kernel.identities import parse_uuid
 from kernel.labels import label_fault
 from kernel.trust.row_state import delete_rows
 from keys import actions, capabilities, metadata
-from keys.changing import MANAGE, require_for_all_keys
+from keys.changing import MANAGE, KeyResult, change_each, require_for_all_keys
 from keys.entities import key_entity, tag_entity
+from keys.lifecycle import operations_of
 from keys.models import Key, KeyGrant
 from keys.models.grants import ROLE
 from keys.reading.services import get_key
@@ -74,6 +75,25 @@ def grant_key(*, principal: Principal, key_id: UUID, request: GrantRequest) -> K
     grant = _new_grant(principal, request)
     grant.key_id = key.id
     return _finish(principal, actions.GRANT_CREATED, grant, before=None)
+
+
+def grant_keys(*, principal: Principal, keys: Sequence[Key], request: GrantRequest) -> list[KeyResult]:
+    """Grant on each key those of the operations that it supports. A failure does not stop the others.
+
+    Raises Denied, Invalid.
+    """
+    principal.require(MANAGE)
+    _new_grant(principal, request)
+
+    def change(key: Key) -> bool:
+        possible = operations_of(key.algorithm, key.purpose)
+        chosen = [word for word in request.operations if word in possible]
+        if not chosen:
+            raise Invalid.of_field("operations", "The key supports none of these operations.")
+        grant_key(principal=principal, key_id=key.id, request=replace(request, operations=chosen))
+        return True
+
+    return change_each(keys, change)
 
 
 @transaction.atomic

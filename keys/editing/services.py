@@ -1,7 +1,6 @@
 """Change the settings of a key."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final, TypedDict
@@ -13,29 +12,25 @@ from django.db import transaction
 from accounts.principals import Principal
 from audit.log.events import RowChange
 from kernel.clock import database_now
-from kernel.errors import Conflict, DomainError, Invalid, VersionConflict
+from kernel.errors import Conflict, Invalid, VersionConflict
 from kernel.labels import label_fault
 from keys import actions, lifecycle, metadata, policy_rules, trail
-from keys.changing import finish_change, lock_key, lock_policy, lock_policy_of, require_retag
+from keys.changing import (
+    KeyResult,
+    change_each,
+    finish_change,
+    lock_key,
+    lock_policy,
+    lock_policy_of,
+    require_retag,
+)
 from keys.errors import IllegalTransition, PolicyViolated
 from keys.lifecycle import State, VersionState
 from keys.models import Key
 from keys.models.rotation_policy import RotationPolicy
 from keys.models.selection import searched_text
 
-MAX_TAGGED: Final = 100
-"""Tagging is no job: each key takes milliseconds."""
-
 _UNPROVEN: Final = "Nothing proves that the tags of this key are unaltered. Set its tags on its page first."
-
-
-@dataclass(frozen=True, slots=True)
-class _TagResult:
-    """``is_changed`` is False for a key that has the tag already, or has none to remove."""
-
-    key: Key
-    is_changed: bool
-    error: DomainError | None = None
 
 
 class KeyUpdate(TypedDict, total=False):
@@ -172,7 +167,25 @@ def _with_tag(key: Key, tag: str, *, adds: bool) -> list[str]:
     return [*(each for each in key.tags if each != tag), *([tag] if adds else [])]
 
 
-def change_tag(*, principal: Principal, keys: Sequence[Key], tag: str, adds: bool) -> Iterator[_TagResult]:
+def update_keys(*, principal: Principal, keys: Sequence[Key], changes: KeyUpdate) -> list[KeyResult]:
+    """Change the same fields of each key, as ``update_key`` does. A failure does not stop the others.
+
+    Raises Denied, Invalid, and RecentAuthRequired for a policy.
+    """
+    principal.require("keys.update")
+    if "policy_id" in changes:
+        principal.require_recent_sign_in(database_now())
+
+    def change(key: Key) -> bool:
+        if all(getattr(key, name) == value for name, value in changes.items()):
+            return False
+        update_key(principal=principal, key_id=key.id, changes=changes)
+        return True
+
+    return change_each(keys, change)
+
+
+def change_tag(*, principal: Principal, keys: Sequence[Key], tag: str, adds: bool) -> list[KeyResult]:
     """Add the tag to each key, or remove it. A failure does not stop the others.
 
     A key whose tags were changed meanwhile fails with VersionConflict. One whose tags no MAC proves fails too, because
@@ -181,27 +194,19 @@ def change_tag(*, principal: Principal, keys: Sequence[Key], tag: str, adds: boo
     principal.require("keys.update")
     if fault := label_fault(tag, metadata.MAX_TAG):
         raise Invalid.of_field("tag", fault)
-    if len(keys) > MAX_TAGGED:
-        raise Invalid.of_field("tag", f"Choose at most {MAX_TAGGED} keys.")
-    for key in keys:
+
+    def change(key: Key) -> bool:
         if (tag in key.tags) is adds:
-            yield _TagResult(key, is_changed=False)
-            continue
+            return False
         seen = list(key.tags)
         if key.granting_tags != seen:
-            yield _TagResult(key, is_changed=False, error=Conflict(_UNPROVEN))
-            continue
-        try:
-            update_key(
-                principal=principal,
-                key_id=key.id,
-                changes={"tags": _with_tag(key, tag, adds=adds)},
-                check=partial(_require_tags, seen),
-            )
-        except DomainError as error:
-            yield _TagResult(key, is_changed=False, error=error)
-        else:
-            yield _TagResult(key, is_changed=True)
+            raise Conflict(_UNPROVEN)
+        tags = _with_tag(key, tag, adds=adds)
+        check = partial(_require_tags, seen)
+        update_key(principal=principal, key_id=key.id, changes={"tags": tags}, check=check)
+        return True
+
+    return change_each(keys, change)
 
 
 def _require_tags(seen: Sequence[str], stored: Key) -> None:

@@ -10,20 +10,26 @@ from uuid import UUID
 from django import forms
 
 from kernel.pages.forms import PageForm, ReasonForm
-from keys.metadata import MAX_TAG, MAX_VERSION
+from keys.access.forms import NewGrantForm
+from keys.metadata import MAX_ROTATION_PERIOD, MAX_TAG, MAX_VERSION
 from keys.models import Key
+from keys.policies.forms import PolicyChoiceField
+from keys.rotation.services.chosen import FEW
 
 _MAX_DIGITS: Final = len(str(MAX_VERSION))
 
 
-class RotateChosenForm(ReasonForm):
+class ChosenForm(PageForm):
     chosen = forms.CharField(widget=forms.HiddenInput)
 
 
-class TagChosenForm(PageForm):
+class RotateChosenForm(ChosenForm, ReasonForm):
+    """A reason for all."""
+
+
+class TagChosenForm(ChosenForm):
     """``change`` adds the tag to the chosen keys or removes it."""
 
-    chosen = forms.CharField(widget=forms.HiddenInput)
     change = forms.ChoiceField(
         choices=[("add", "Add the tag"), ("remove", "Remove the tag")],
         initial="add",
@@ -32,6 +38,66 @@ class TagChosenForm(PageForm):
     tag = forms.CharField(
         max_length=MAX_TAG, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
     )
+
+
+class DisableChosenForm(ChosenForm, ReasonForm):
+    """``anyway`` is for keys in use, and ``count`` for more keys than a user sees at a glance."""
+
+    anyway = forms.BooleanField(error_messages={"required": "Select this to continue, or select fewer keys."})
+    count = forms.IntegerField(label="Number of keys", widget=forms.TextInput(attrs={"autocomplete": "off"}))
+
+    field_order = ("anyway", "reason", "count")
+
+    def require(self, *, in_use: int, count: int) -> None:
+        """Remove the confirmations that these numbers of keys do not need."""
+        self.expected = count
+        self.fields["anyway"].label = f"Disable although {in_use} of these keys {_was(in_use)} used recently"
+        self.fields["count"].help_text = f"Type {count} to confirm."
+        if not in_use:
+            del self.fields["anyway"]
+        if count <= FEW:
+            del self.fields["count"]
+
+    def clean_count(self) -> int:
+        typed: int = self.cleaned_data["count"]
+        if typed != self.expected:
+            raise forms.ValidationError(f"The number does not match. Type {self.expected}.")
+        return typed
+
+
+class PolicyChosenForm(ChosenForm):
+    policy_id = PolicyChoiceField(required=True)
+
+
+class RotationChosenForm(ChosenForm):
+    """``rule`` is the period, or that of the policy."""
+
+    rule = forms.ChoiceField(
+        label="Rotate",
+        choices=[("period", "After a period"), ("policy", "As the policy of the key says; without one, manually")],
+        initial="period",
+        widget=forms.RadioSelect,
+    )
+    rotation_period_days = forms.IntegerField(
+        required=False,
+        label="Rotation period (days)",
+        min_value=1,
+        max_value=MAX_ROTATION_PERIOD,
+    )
+
+    def clean(self) -> None:
+        if self.cleaned_data.get("rule") == "policy":
+            self.cleaned_data["rotation_period_days"] = None
+        elif self.cleaned_data.get("rotation_period_days") is None and "rotation_period_days" not in self.errors:
+            self.add_error("rotation_period_days", "Enter the number of days.")
+
+
+class GrantChosenForm(ChosenForm, NewGrantForm):
+    """The same grant on each key."""
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def write_chosen(keys: Iterable[Key]) -> str:

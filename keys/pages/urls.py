@@ -22,6 +22,10 @@ pages = [
     # Without a slash at the end: a key may be named "bulk".
     path("keys/bulk", bulk.BulkRotateView.as_view(), name="keys-bulk"),
     path("keys/bulk-tag", bulk.BulkTagView.as_view(), name="keys-bulk-tag"),
+    path("keys/bulk-disable", bulk.BulkDisableView.as_view(), name="keys-bulk-disable"),
+    path("keys/bulk-policy", bulk.BulkPolicyView.as_view(), name="keys-bulk-policy"),
+    path("keys/bulk-rotation", bulk.BulkRotationView.as_view(), name="keys-bulk-rotation"),
+    path("keys/bulk-grant", bulk.BulkGrantView.as_view(), name="keys-bulk-grant"),
     path("keys/<slug:name>/", detail.OverviewView.as_view(), name="key"),
     path("keys/<slug:name>/public-key/", public_keys.PublicKeyView.as_view(), name="key-public-page"),
     path("keys/<slug:name>/public-key.pem", public_keys.PublicKeyFileView.as_view(), name="key-public-file"),

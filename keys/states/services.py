@@ -3,7 +3,7 @@
 The clock makes some changes of a key: its activation and its expiry.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -18,7 +18,15 @@ from kernel.clock import database_now
 from kernel.errors import DomainError
 from kernel.labels import check_reason
 from keys import actions, policy_rules, trail
-from keys.changing import as_refusal, finish_change, lock_key, lock_policy_of, lock_version
+from keys.changing import (
+    KeyResult,
+    as_refusal,
+    change_each,
+    finish_change,
+    lock_key,
+    lock_policy_of,
+    lock_version,
+)
 from keys.errors import IllegalTransition
 from keys.lifecycle import State, Status, VersionState, check_transition
 from keys.models import Key, KeyQuerySet, KeyVersion
@@ -51,6 +59,18 @@ def disable_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
     """Suspend a key. It neither protects nor processes until it is enabled. Raises NotFound, IllegalTransition."""
     principal.require("keys.disable")
     return _change_state(principal, key_id, State.SUSPENDED, actions.KEY_DISABLED, reason)
+
+
+def disable_keys(*, principal: Principal, keys: Sequence[Key], reason: str) -> list[KeyResult]:
+    """Suspend each key. A failure does not stop the others. Raises Denied, Invalid."""
+    principal.require("keys.disable")
+    check_reason(reason)
+
+    def change(key: Key) -> bool:
+        disable_key(principal=principal, key_id=key.id, reason=reason)
+        return True
+
+    return change_each(keys, change)
 
 
 def enable_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:

@@ -212,6 +212,24 @@
     open();
   };
 
+  // --- the selected rows of a list; rows may arrive later, and Back restores check boxes
+  const countSelected = () => {
+    const all = $("[data-select-all]");
+    const boxes = all ? boxesOf(all) : [];
+    const count = boxes.filter((box) => box.checked).length;
+    if (!all) return;
+    all.checked = count > 0 && count === boxes.length;
+    all.indeterminate = count > 0 && !all.checked;
+    $("[data-selected]").textContent = count ? `${count} selected:` : "Selected keys:";
+  };
+  const boxesOf = (all) => [...document.querySelectorAll(`input[name="${all.dataset.selectAll}"]`)];
+  document.addEventListener("change", ({ target }) => {
+    if (target.matches("[data-select-all]")) for (const box of boxesOf(target)) box.checked = target.checked;
+    countSelected();
+  });
+  document.addEventListener("htmx:afterSwap", countSelected);
+  window.addEventListener("pageshow", countSelected);
+
   // --- shortcuts; inactive while typing and if switched off
   let going = false;
   document.addEventListener("keydown", (event) => {

@@ -2,6 +2,7 @@ from django.urls import resolve
 
 from bench.pages import Page, cells, pages
 from bench.reads import Wait
+from keys.pages.views.bulk import BULK_ACTS
 from tests.pages import PAGES
 
 # Pages without a measurement: rarely opened, of the user's own account, or in the middle of another action.
@@ -59,8 +60,7 @@ CHANGES = {
     "key-succeed",
     "key-import",
     "key-export",
-    "keys-bulk",
-    "keys-bulk-tag",
+    *(act.url_name for act in BULK_ACTS),
     "key-activate",
     "key-enable",
     "key-revoke",

@@ -4,6 +4,7 @@ import pytest
 
 from console.search.pages import PAGES as LISTED
 from console.search.services import LIMIT, search_console
+from keys.pages.views.bulk import BULK_ACTS
 from tests.browsing import SWEPT_ROLES, plain, signed_in, text
 from tests.console.conftest import HTMX
 from tests.factories import KeyFactory, PolicyFactory, ServiceAccountFactory, TokenFactory
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LIVE = HTMX | {"HX_Target": "search-hits"}
 # Pages that a title does not describe: redirects, steps of a flow, files, and actions on selected keys.
 UNLISTED = {"reauth", "first-key", "mfa-setup", "mfa-codes", "mfa-remove", "passkey-new", "usage-file"}
-UNLISTED |= {"keys-bulk", "keys-bulk-tag", "search", "rewrap-new"}
+UNLISTED |= {act.url_name for act in BULK_ACTS} | {"search", "rewrap-new"}
 
 
 def found(persona, words):

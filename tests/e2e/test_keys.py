@@ -186,10 +186,10 @@ def test_the_header_of_a_long_page_stays_and_never_covers_the_focus(admin, api, 
     assert head.bounding_box()["y"] < 0
 
 
-def test_the_list_shows_twelve_rows_and_its_columns_stay(admin, api, new_name):
+def test_the_list_shows_fifteen_rows_and_its_columns_stay(admin, api, new_name):
     """With tags and times in every row, at 1280 x 900."""
     prefix = "rows-" + new_name()
-    for number in range(14):
+    for number in range(16):
         body = {"name": f"{prefix}-{number:02}", "algorithm": "aes-256", "tags": ["eu", "prod"]}
         made = api("POST", "/api/v1/keys", body)
         api("POST", "/api/v1/encrypt", {"key_id": made["id"], "algorithm": "aes-256-gcm", "data": b64(b"x")})
@@ -202,11 +202,33 @@ def test_the_list_shows_twelve_rows_and_its_columns_stay(admin, api, new_name):
             break
         page.wait_for_timeout(200)
     boxes = [row.bounding_box() for row in page.locator("#key-rows tr").all()]
-    assert sum(box["y"] + box["height"] <= 900 for box in boxes) >= 12
+    assert sum(box["y"] + box["height"] <= 900 for box in boxes) >= 15
     widths = "Array.from(document.querySelectorAll('.keys th[scope=col]'), (each) => each.offsetWidth)"
     before = page.evaluate(widths)
     assert page.goto(f"{admin.base}/keys/?search={prefix}-x").ok
     assert page.evaluate(widths) == before
+
+
+def test_all_rows_are_selected_and_the_actions_stay_in_view(admin, without_script, api, new_name):
+    """20: with scripts, and by a link without them, on a phone too."""
+    prefix = "bulk-" + new_name()
+    for number in range(20):
+        api("POST", "/api/v1/keys", {"name": f"{prefix}-{number:02}", "algorithm": "aes-256"})
+    for width in (1280, 360):
+        admin.page.set_viewport_size({"width": width, "height": 800})
+        page = admin.open(f"/keys/?search={prefix}")
+        page.get_by_label("Select all").check()
+        page.get_by_text("20 selected:").wait_for()
+        page.locator("#key-rows tr").last.scroll_into_view_if_needed()
+        assert page.locator("#bulk").bounding_box()["y"] == 0
+    page.get_by_label(f"Select {prefix}-00").uncheck()
+    page.get_by_text("19 selected:").wait_for()
+    follow(page, page.get_by_role("button", name="Disable"))
+    assert of_message(page, page.get_by_role("heading", name="Disable 19 keys")) == []
+    plain = without_script.open(f"/keys/?search={prefix}")
+    follow(plain, plain.get_by_role("link", name="Select all"))
+    follow(plain, plain.get_by_role("button", name="Rotate"))
+    plain.get_by_role("heading", name="Rotate 20 keys?").wait_for()
 
 
 def test_disabling_a_key_in_use_shows_who_used_it(admin, api, key):

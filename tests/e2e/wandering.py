@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from django.urls import Resolver404, resolve
 from playwright.sync_api import Page
 
+from keys.pages.views.bulk import BULK_ACTS
 from tests.e2e.browser import Person
 from tests.pages import PAGES
 
@@ -30,7 +31,7 @@ OF_USERS = frozenset(
 ELSEWHERE = OF_USERS | {"root", "oidc-callback", "job-cancel", "alarm-resolve", "service-account-enable"}
 ELSEWHERE |= {"log-target-enable"}  # only of a disabled one
 # Pages of a job that rotates keys, and of keys that are selected in the list.
-ELSEWHERE |= {"rotation-job", "rotation-job-cancel", "keys-bulk", "keys-bulk-tag"}
+ELSEWHERE |= {"rotation-job", "rotation-job-cancel", *(act.url_name for act in BULK_ACTS)}
 ELSEWHERE |= {"reencryption-job", "reencryption-job-cancel"}
 ELSEWHERE |= {"file-job", "file-job-cancel"}
 ELSEWHERE |= {"rewrap", "rewrap-cancel", "rewrap-new"}  # pages of a rotation of the key-encryption key

@@ -72,6 +72,10 @@ KEPT = {
     "key-succeed": {"name", "algorithm", "policy_id", "reason"},
     "keys-bulk": {"chosen", "reason"},
     "keys-bulk-tag": {"chosen", "change", "tag"},
+    "keys-bulk-disable": {"chosen", "reason"},
+    "keys-bulk-policy": {"chosen", "policy_id"},
+    "keys-bulk-rotation": {"chosen", "rule", "rotation_period_days"},
+    "keys-bulk-grant": {"chosen", "holder", "operations", "expires_at", "networks"},
     "webhook-new": {"name", "topics"},
     "webhook-edit": {"name", "topics", "is_active"},
 }

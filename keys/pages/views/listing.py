@@ -31,6 +31,7 @@ from keys.explanations import algorithm_choices
 from keys.lifecycle import Status
 from keys.models import EncryptionPolicy, Key
 from keys.models.selection import Finding
+from keys.pages.views.bulk import BULK_ACTS
 from keys.policies.forms import suggest_policies
 from keys.policies.services.reading import policies_for
 from keys.reading import services as reading
@@ -73,6 +74,7 @@ class KeyListView(ShowsLog, PageView[Principal]):
         found = reading.list_keys_after(
             principal=self.principal, only=form.selection(ordering), after=after, limit=_LIMIT
         )
+        acts = [act for act in BULK_ACTS if self.principal.has_permission(act.permission)]
         used, gap, now = last_uses(key.id for key in found.keys), end_of_gap(), process_now()
         response = self.page(
             form=form,
@@ -90,8 +92,9 @@ class KeyListView(ShowsLog, PageView[Principal]):
             tags=[] if self.is_part else reading.frequent_tags(principal=self.principal),
             policies=[] if self.is_part else policies_for(principal=self.principal, limit=50),
             may_create=self.principal.has_permission("keys.create"),
-            may_choose=self.principal.has_permission("keys.rotate"),
-            may_tag=self.principal.has_permission("keys.update"),
+            may_choose=bool(acts),
+            acts=acts,
+            all_selected=request.GET.get("select") == "all",
             create_call=curl_of("/api/v1/keys", {"name": "payments-db", "algorithm": "aes-256"}),
         )
         if self.target == "key-results":

@@ -35,7 +35,7 @@ class Forecast:
     @property
     def is_recent(self) -> bool:
         """Whether a caller would soon notice the action."""
-        return self.last_at is not None and process_now() - self.last_at < _RECENT
+        return is_recent(self.last_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,11 @@ class Impact:
     record: UseRecord
     callers: CallerUses
     advice: Advice
+
+
+def is_recent(used: datetime | None) -> bool:
+    """Whether a use at this time is one of the last 7 days."""
+    return used is not None and process_now() - used < _RECENT
 
 
 def forecast(*, key: Key, action: KeyAction, number: int = 0) -> Forecast:
