@@ -44,6 +44,13 @@ class KeyResult:
     is_changed: bool
     error: DomainError | None = None
 
+    @property
+    def reason(self) -> str:
+        """Why the key did not change, without the names of fields; "" without an error."""
+        if self.error is None:
+            return ""
+        return " ".join(text for texts in self.error.fields.values() for text in texts) or self.error.detail
+
 
 def change_each(keys: Sequence[Key], change: Callable[[Key], bool]) -> list[KeyResult]:
     """Call ``change`` for each key, which returns whether it changed the key. A failure does not stop the others.

@@ -74,7 +74,10 @@ class RotationChosenForm(ChosenForm):
 
     rule = forms.ChoiceField(
         label="Rotate",
-        choices=[("period", "After a period"), ("policy", "As the policy of the key says; without one, manually")],
+        choices=[
+            ("period", "After a period"),
+            ("policy", "By the policy of the key; manually without a policy"),
+        ],
         initial="period",
         widget=forms.RadioSelect,
     )
@@ -88,7 +91,10 @@ class RotationChosenForm(ChosenForm):
     def clean(self) -> None:
         if self.cleaned_data.get("rule") == "policy":
             self.cleaned_data["rotation_period_days"] = None
-        elif self.cleaned_data.get("rotation_period_days") is None and "rotation_period_days" not in self.errors:
+        elif (
+            self.cleaned_data.get("rotation_period_days") is None
+            and "rotation_period_days" not in self.errors
+        ):
             self.add_error("rotation_period_days", "Enter the number of days.")
 
 

@@ -134,7 +134,9 @@ def list_chosen(*, principal: Principal, key_ids: Iterable[UUID]) -> Sequence[Ke
     wanted = set(key_ids)
     if len(wanted) > MAX_CHOSEN:
         raise Invalid.of_field("key", f"Choose at most {MAX_CHOSEN} keys.")
-    return list(Key.objects.visible_to(principal).filter(pk__in=wanted).select_related("policy").order_by("name"))
+    return list(
+        Key.objects.visible_to(principal).filter(pk__in=wanted).select_related("policy").order_by("name")
+    )
 
 
 def find_key(*, principal: Principal, name: str) -> Key:

@@ -213,22 +213,17 @@
   };
 
   // --- the selected rows of a list; rows may arrive later, and Back restores check boxes
-  const countSelected = () => {
+  const selectRows = ({ target }) => {
     const all = $("[data-select-all]");
-    const boxes = all ? boxesOf(all) : [];
-    const count = boxes.filter((box) => box.checked).length;
     if (!all) return;
-    all.checked = count > 0 && count === boxes.length;
-    all.indeterminate = count > 0 && !all.checked;
-    $("[data-selected]").textContent = count ? `${count} selected:` : "Selected keys:";
+    const boxes = [...document.querySelectorAll(`[name="${all.dataset.selectAll}"]`)];
+    if (target === all) for (const box of boxes) box.checked = all.checked;
+    const count = boxes.filter((box) => box.checked).length;
+    all.checked = count && count === boxes.length;
+    all.indeterminate = count && !all.checked;
+    $("[data-selected]").textContent = `${count} selected:`;
   };
-  const boxesOf = (all) => [...document.querySelectorAll(`input[name="${all.dataset.selectAll}"]`)];
-  document.addEventListener("change", ({ target }) => {
-    if (target.matches("[data-select-all]")) for (const box of boxesOf(target)) box.checked = target.checked;
-    countSelected();
-  });
-  document.addEventListener("htmx:afterSwap", countSelected);
-  window.addEventListener("pageshow", countSelected);
+  for (const name of ["change", "htmx:afterSwap", "pageshow"]) window.addEventListener(name, selectRows);
 
   // --- shortcuts; inactive while typing and if switched off
   let going = false;

@@ -52,9 +52,7 @@ def test_keys_in_use_require_a_confirmation(operator, admin, new_key, use):
     use(used, admin, ago=timedelta(days=6))
     use(unused, admin, ago=timedelta(days=8))
     browser = signed_in(operator)
-    assert "1 of these keys was used in the last 7 days." in plain(
-        choose(browser, used, unused, url=DISABLE)
-    )
+    assert "1 of these keys was used in the last 7 days." in plain(choose(browser, used, unused, url=DISABLE))
     order = {"chosen": chosen(used, unused), "reason": "test"}
     assert browser.post(DISABLE, order).status_code == 422
     assert state_of(used) == State.ACTIVE
@@ -111,7 +109,7 @@ def test_the_rotation_period_is_set_or_left_to_the_policy(admin, new_key):
     assert browser.post(ROTATION, order).status_code == 422
     page = plain(browser.post(ROTATION, order | {"rotation_period_days": "30"}))
     assert "Rotation period of 1 key set." in page
-    assert "do not rotate automatically" in page
+    assert "b-keyNot changed. Keys of type aes-256-siv do not rotate automatically." in page
     row = Key.objects.get(pk=plain_key.pk)
     assert row.rotation_period_days == 30
     assert row.next_rotation_at is not None

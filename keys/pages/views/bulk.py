@@ -46,7 +46,7 @@ _SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
-class BulkAct:
+class _BulkAct:
     """An action of the list on the selected keys. ``question`` begins the heading of its page."""
 
     url_name: str
@@ -56,18 +56,18 @@ class BulkAct:
     question: str
 
 
-_ROTATE: Final = BulkAct("keys-bulk", "Rotate", "rotate-cw", "keys.rotate", "Rotate")
-_TAG: Final = BulkAct("keys-bulk-tag", "Tag", "tag", "keys.update", "Tag")
-_DISABLE: Final = BulkAct("keys-bulk-disable", "Disable", "circle-pause", "keys.disable", "Disable")
-_POLICY: Final = BulkAct("keys-bulk-policy", "Policy", "shield-check", "keys.update", "Set the policy of")
-_ROTATION: Final = BulkAct(
+_ROTATE: Final = _BulkAct("keys-bulk", "Rotate", "rotate-cw", "keys.rotate", "Rotate")
+_TAG: Final = _BulkAct("keys-bulk-tag", "Tag", "tag", "keys.update", "Tag")
+_DISABLE: Final = _BulkAct("keys-bulk-disable", "Disable", "circle-pause", "keys.disable", "Disable")
+_POLICY: Final = _BulkAct("keys-bulk-policy", "Policy", "shield-check", "keys.update", "Set the policy of")
+_ROTATION: Final = _BulkAct(
     "keys-bulk-rotation", "Rotation period", "clock", "keys.update", "Set the rotation period of"
 )
-_GRANT: Final = BulkAct("keys-bulk-grant", "Grant", "users", MANAGE, "Grant access to")
+_GRANT: Final = _BulkAct("keys-bulk-grant", "Grant", "users", MANAGE, "Grant access to")
 BULK_ACTS: Final = (_ROTATE, _TAG, _DISABLE, _POLICY, _ROTATION, _GRANT)
 
 
-def _rules(act: BulkAct, action: str) -> Mapping[str, Rule]:
+def _rules(act: _BulkAct, action: str) -> Mapping[str, Rule]:
     return dict.fromkeys(("GET", "POST"), Rule(act.permission, action))
 
 
@@ -78,7 +78,7 @@ class _BulkView[F: ChosenForm](ShowsLog, FormView[Principal, F]):
     ``unchanged``: why a key without an error did not change.
     """
 
-    act: ClassVar[BulkAct]
+    act: ClassVar[_BulkAct]
     section = "keys"
     template = "keys/bulk.html"
     effect: ClassVar[str] = ""
@@ -183,7 +183,9 @@ class BulkTagView(_BulkView[TagChosenForm]):
     def perform(self, form: TagChosenForm) -> HttpResponse:
         tag, adds = form.cleaned_data["tag"], form.cleaned_data["change"] == "add"
         results = editing.change_tag(principal=self.principal, keys=self.keys, tag=tag, adds=adds)
-        return self.finish(results, lambda keys: f"Tag {tag} {'added to' if adds else 'removed from'} {keys}.")
+        return self.finish(
+            results, lambda keys: f"Tag {tag} {'added to' if adds else 'removed from'} {keys}."
+        )
 
 
 class BulkDisableView(_BulkView[DisableChosenForm]):

@@ -18,7 +18,7 @@ FEW: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class BulkRotation:
+class _BulkRotation:
     """``results`` of the keys that were rotated at once, or the ``job`` that rotates them; ``skipped`` were not active."""
 
     results: Sequence[RotationResult]
@@ -28,7 +28,7 @@ class BulkRotation:
 
 def rotate_chosen(
     *, principal: Principal, keys: Sequence[Key], versions: Mapping[UUID, int], reason: str
-) -> BulkRotation:
+) -> _BulkRotation:
     """Rotate the active ones of the keys, if their primary version still is the one in ``versions``.
 
     Raises Denied, Invalid.
@@ -38,10 +38,10 @@ def rotate_chosen(
     skipped = len(keys) - len(chosen)
     if not rotates_by_job([key for key, _ in chosen]):
         results = list(rotate_keys(principal=principal, chosen=chosen, reason=reason))
-        return BulkRotation(results, None, skipped)
+        return _BulkRotation(results, None, skipped)
     ids = [(key.id, version) for key, version in chosen]
     request = RotationRequest(Selection.KEYS, chosen=ids)
-    return BulkRotation([], request_rotation(principal=principal, request=request, reason=reason), skipped)
+    return _BulkRotation([], request_rotation(principal=principal, request=request, reason=reason), skipped)
 
 
 def rotates_by_job(keys: Sequence[Key]) -> bool:
