@@ -4,9 +4,10 @@ from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Case, Q, When
+from django.db.models import Case, Q, QuerySet, When
 
 from accounts.models import ServiceAccount, User
+from audit.log.raw_rows import Spelled
 from kernel.errors import Denied, NotFound
 from kernel.identities import Identity
 from kernel.trust.row_heads import current_rows
@@ -33,6 +34,15 @@ def find_holders(holder_ids: Collection[UUID]) -> list[KnownHolder]:
     users = User.objects.filter(pk__in=holder_ids)
     accounts = ServiceAccount.objects.filter(pk__in=holder_ids)
     return [*users, *accounts]
+
+
+def ids_of_holders_named(search: str) -> QuerySet[User, str]:
+    """The IDs, as text, of users and service accounts with ``search`` in their names, for use in a subquery."""
+    users = User.objects.filter(username__icontains=search).order_by()
+    accounts = ServiceAccount.objects.filter(name__icontains=search).order_by()
+    return users.values_list(Spelled("pk"), flat=True).union(
+        accounts.values_list(Spelled("pk"), flat=True), all=True
+    )
 
 
 def account_names(account_ids: Collection[UUID | None]) -> dict[UUID | None, str]:

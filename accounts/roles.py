@@ -83,6 +83,11 @@ GRANTABLE = tuple(sorted(permission.removeprefix("crypto.") for permission in _K
 """The operations that a grant can give, as words."""
 
 
+def uses_keys(role: str) -> bool:
+    """Whether the role has the permission for an operation with a key, so that a grant gives something."""
+    return bool(ROLES.get(role, frozenset()) & _KEY_USE)
+
+
 def permission_of(word: str) -> str:
     """The permission that a scope or a grant names: ``crypto.encrypt`` for ``encrypt``."""
     return word if "." in word else f"crypto.{word}"

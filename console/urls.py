@@ -48,6 +48,7 @@ pages = [
     *operation_paths("system/", rewraps.STORED_KEYS, [rewraps.REWRAP]),
     path("account/tokens/", tokens.TokenListView.as_view(), name="account-tokens"),
     path("account/tokens/new", tokens.NewTokenView.as_view(), name="account-token-new"),
+    path("tokens/", tokens.AllTokensView.as_view(), name="all-tokens"),
     *operation_paths("tokens/<uuid:token_id>/", tokens.TOKEN, tokens.TOKEN_OPERATIONS),
     path(
         "service-accounts/",

@@ -734,7 +734,7 @@ def make_target(owner: Persona, state: str = "active") -> Target:
     sealing = None if pending or key.purpose != "encrypt" else key.id
     target = Target(key.id, _seal(key.id, sealing), _seal_stream(key.id, sealing), entry.id)
     if state == KEY_GRANT:
-        return replace(target, grant_id=GrantFactory(key=key, principal_id="auditor").id)
+        return replace(target, grant_id=GrantFactory(key=key, principal_id="admin").id)
     move(target, state)
     return target
 
@@ -770,7 +770,7 @@ def _make_access(owner: Persona, state: str) -> UUID:
     if state == SERVICE_ACCOUNT:
         return ServiceAccountFactory().id
     if state == TAG_GRANT:
-        return GrantFactory(tag=uuid4().hex, principal_id="auditor").id
+        return GrantFactory(tag=uuid4().hex, principal_id="admin").id
     if owner.principal.limits:  # a service account has no other token
         return owner.principal.limits.token_id
     return TokenFactory(principal=owner.principal, scopes=["keys.read"]).token.id

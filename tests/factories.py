@@ -9,13 +9,17 @@ from django.contrib.auth.hashers import make_password
 
 from accounts.models import User
 from accounts.principals import Principal
+from accounts.roles import permission_of
 from accounts.service_accounts.services.accounts import create_service_account
 from accounts.service_accounts.services.tokens import TokenRequest, create_token
 from audit.models import UsageRollup
 from kernel.clock import database_now
 from keys.access.services import GrantRequest, grant_key, grant_tag
 from keys.creation.services import create_key
+from keys.entities import key_entity, tag_entity
+from keys.models import KeyGrant
 from keys.policies.services.changing import create_policy
+from keys.ring import keyring
 from tests.personas import PASSWORD
 
 SYSTEM = Principal.system("tests", "command")
@@ -119,6 +123,15 @@ class GrantFactory(factory.Factory):
         if key is None:
             return grant_tag(principal=principal, tag=tag, request=wanted)
         return grant_key(principal=principal, key_id=key.pk, request=wanted)
+
+
+def store_grant(*, key=None, tag="", operations=("encrypt",), **columns):
+    """A grant that the service refuses now, for example because its holder had another role when it was created."""
+    permissions = sorted(map(permission_of, operations))
+    grant = KeyGrant(key=key, tag=tag, operations=permissions, created_at=database_now(), **columns)
+    grant.save_with_mac()
+    keyring.forget([key_entity(key.pk) if key else tag_entity(tag)])
+    return grant
 
 
 class UsageFactory(factory.django.DjangoModelFactory):

@@ -12,11 +12,8 @@ from accounts.principals import KEY_WORDS, Principal
 from accounts.roles import GRANTABLE, word_of
 from accounts.service_accounts.services.tokens import scopes_for
 from kernel.clock import database_now
-from keys.access import services as access
-from keys.access.services import GrantRequest
 from keys.editing import services as editing
-from keys.entities import key_entity
-from keys.ring import keyring
+from keys.models import Key
 from tests.authorisation import (
     CALLERS,
     OWN,
@@ -34,6 +31,7 @@ from tests.authorisation import (
     send,
 )
 from tests.endpoints import ENDPOINTS, Route, make_target
+from tests.factories import store_grant
 from tests.personas import ELSEWHERE, with_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -197,22 +195,18 @@ class Keys:
 
     def give(self, key_id, caller, operations):
         """Create the grant on the key, or on a tag of it."""
-        given = GrantRequest(
+        given = {
             **self.holder(caller),
-            operations=operations,
-            expires_at=database_now() + timedelta(hours=1),
-            networks=[f"{ELSEWHERE}/32"] if self.kind.is_for_elsewhere else [],
-        )
+            "operations": operations,
+            "expires_at": database_now() + timedelta(hours=0 if self.kind.is_expired else 1),
+            "networks": [f"{ELSEWHERE}/32"] if self.kind.is_for_elsewhere else [],
+        }
         if self.kind.is_on_tag:
             tag = uuid4().hex
             editing.update_key(principal=SYSTEM, key_id=key_id, changes={"tags": [tag]})
-            access.grant_tag(principal=SYSTEM, tag=tag, request=given)
-            return
-        grant = access.grant_key(principal=SYSTEM, key_id=key_id, request=given)
-        if self.kind.is_expired:
-            grant.expires_at = database_now()
-            grant.save_with_mac()
-            keyring.forget([key_entity(key_id)])
+            store_grant(tag=tag, **given)
+        else:
+            store_grant(key=Key.objects.get(pk=key_id), **given)
 
     def holder(self, caller):
         other_role = "auditor" if caller.role != "auditor" else "developer"

@@ -40,7 +40,8 @@ ROUTES = {route.name: route for route in page_routes()}
 # The log names a job by the words of the app that does it.
 OF_A_TOKEN = ("token-revoke-page", "token-rotate-page")
 OF_ACCOUNTS = {name for name in PAGES if name.startswith(("account-token", "token-", "service-account"))} | {
-    "application-connect"
+    "application-connect",
+    "all-tokens",
 }
 OF_ANOTHER_APP = dict.fromkeys(("job", "job-cancel"), "audit")
 OF_ANOTHER_APP |= dict.fromkeys(("rotation-job", "rotation-job-cancel"), "keys") | dict.fromkeys(

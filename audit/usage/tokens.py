@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from django.db.models import QuerySet
+
 from audit.models import TokenLastUse
 
 
@@ -12,6 +14,11 @@ class TokenUse(NamedTuple):
 
     at: datetime
     client_ip: str
+
+
+def uses_since(timestamp: datetime) -> QuerySet[TokenLastUse]:
+    """The last uses from that time on, to filter a list of tokens."""
+    return TokenLastUse.objects.filter(last_at__gte=timestamp)
 
 
 def last_token_uses(token_ids: Iterable[object]) -> Mapping[str, TokenUse]:

@@ -106,7 +106,7 @@ class Population:
         return self.post("/api/v1/decrypt", {"ciphertext": forged}, self.dora)
 
     def grant(self, member: Member) -> Reply:
-        new = {"principal_type": "role", "principal_id": "auditor", "operations": ["verify"]}
+        new = {"principal_type": "role", "principal_id": "admin", "operations": ["decrypt"]}
         return self.post(f"{self._at(member)}/grants", new, self.admin)
 
     def use(self, operation: str, body: Mapping[str, str], member: Member, token: str = "") -> Reply:

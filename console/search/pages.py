@@ -59,6 +59,8 @@ PAGES: Final = (
     _Page("users", "Users", "people accounts roles"),
     _Page("user-new", "Invite user", "new add create account"),
     _Page("service-accounts-page", "Service accounts", "applications clients machines"),
+    _Page("grants-page", "Grants", "access keys tags permissions unused review"),
+    _Page("all-tokens", "All tokens", "api users service accounts unused review"),
     _Page("application-connect", "Connect an application", "new add service account grant token onboarding"),
     _Page("service-account-new", "Create service account", "new add application client"),
     _Page("system", "System", "health status version settings database backup kek"),

@@ -8,6 +8,7 @@ from accounts.roles import ADMIN, AUDITOR, DEVELOPER, OPERATOR
 from accounts.service_accounts.services.accounts import MAX_DESCRIPTION
 from accounts.users.forms import RoleField
 from console.tokens.forms import ExpiryForm
+from kernel.labels import MAX_REASON
 from kernel.pages.forms import CheckboxTags, NewNameField, PageForm, ReasonForm
 from keys.explanations import OPERATION_LABELS
 from keys.forms import KeyNamesInput, TagsField
@@ -36,7 +37,7 @@ class AccountRoleForm(ReasonForm):
 
 
 class ConnectForm(ExpiryForm):
-    """A new application: the keys that it may use, and how."""
+    """A new application: the keys that it may use, and how. Tags need a reason."""
 
     name = NewNameField(label="Name of the application")
     keys = TagsField(
@@ -56,8 +57,21 @@ class ConnectForm(ExpiryForm):
         error_messages={"required": "Choose at least one operation."},
     )
 
-    field_order = ("name", "keys", "tags", "operations", "lifetime", "expires_at")
+    reason = forms.CharField(
+        required=False,
+        max_length=MAX_REASON,
+        help_text="Required for tags. Recorded in the audit log.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    field_order = ("name", "keys", "tags", "operations", "lifetime", "expires_at", "reason")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["lifetime"].label = "The token expires in"
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean()
+        if given.get("tags") and not given.get("reason") and "reason" not in self.errors:
+            self.add_error("reason", "Enter the reason for the access to all keys with the tags.")
+        return given

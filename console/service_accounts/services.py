@@ -32,7 +32,7 @@ _MAX_GRANTS: Final = 20  # because all operations wait while a transaction chang
 class ApplicationRequest:
     """A new application. It may use the named keys, and each key that has one of the tags, now or later.
 
-    ``expires_at`` is the end of its token.
+    ``expires_at`` is the end of its token. ``reason`` is recorded with each grant.
     """
 
     name: str
@@ -40,6 +40,7 @@ class ApplicationRequest:
     expires_at: datetime
     keys: Sequence[str] = ()
     tags: Sequence[str] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,9 @@ def connect_application(*, principal: Principal, request: ApplicationRequest) ->
     raise_epoch(*[key_entity(key.id) for key in keys], *map(tag_entity, request.tags))
     account = create_service_account(principal=principal, name=request.name, role=_ROLE).account
     for key, operations in granted:
-        grant_key(principal=principal, key_id=key.id, request=_grant(account, operations))
+        grant_key(principal=principal, key_id=key.id, request=_grant(account, operations, request))
     for tag in request.tags:
-        grant_tag(principal=principal, tag=tag, request=_grant(account, request.operations))
+        grant_tag(principal=principal, tag=tag, request=_grant(account, request.operations, request))
     token = TokenRequest(
         name=request.name,
         scopes=[permission_of(word) for word in request.operations],
@@ -105,9 +106,10 @@ def _operations_by_key(keys: Sequence[Key], request: ApplicationRequest) -> list
     return granted
 
 
-def _grant(account: ServiceAccount, operations: Collection[str]) -> GrantRequest:
+def _grant(account: ServiceAccount, operations: Collection[str], request: ApplicationRequest) -> GrantRequest:
     return GrantRequest(
         principal_type=IdentityType.SERVICE_ACCOUNT.value,
         principal_id=str(account.id),
         operations=operations,
+        reason=request.reason,
     )

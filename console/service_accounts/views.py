@@ -83,7 +83,7 @@ class ConnectView(FormView[Principal, ConnectForm]):
     rules = {method: Rule(_MANAGE, actions.SERVICE_ACCOUNT_CREATED) for method in ("GET", "POST")}
     section = "users"
     template = "console/connect.html"
-    draft_fields = ("name", "keys", "tags", "operations", "lifetime", "expires_at")
+    draft_fields = ("name", "keys", "tags", "operations", "lifetime", "expires_at", "reason")
     needs_recent_sign_in = True
     shown_once = "This application is already connected. Its token is shown only once."
     return_name = "service-accounts-page"
@@ -105,6 +105,7 @@ class ConnectView(FormView[Principal, ConnectForm]):
             expires_at=form.expiry(database_now()),
             keys=given["keys"],
             tags=given["tags"],
+            reason=given["reason"],
         )
         return connect_application(principal=self.principal, request=wanted)
 

@@ -9,9 +9,12 @@ from django import forms
 from accounts.roles import permission_of, word_of
 from accounts.service_accounts.services.accounts import MAX_OVERLAP_HOURS
 from accounts.service_accounts.services.tokens import MAX_LIFETIME, MAX_NAME, scopes_for
-from kernel.pages.forms import CheckboxTags, PageForm, UtcDateTimeField, WordsField, offer
+from console.tokens.services import LONG
+from kernel.pages.filter_forms import FilterForm
+from kernel.pages.forms import CheckboxTags, PageForm, UtcDateTimeField, WordsField, offer, search_field
 from keys.forms import KeyNamesInput, TagsField
 from keys.lifecycle import OPERATIONS
+from keys.models.selection import UNUSED_FOR
 
 _CUSTOM: Final = "custom"
 _LIFETIMES: Final = (("30", "30 days"), ("90", "90 days"), ("365", "365 days"), (_CUSTOM, "Custom"))
@@ -94,6 +97,18 @@ class TokenForm(ExpiryForm):
             [(label, [(each, word_of(each)) for each in found]) for label, found in groups if found],
         )
         suggest_keys(self, key_names)
+
+
+class TokenFilterForm(FilterForm):
+    search = search_field("Search by name")
+    state = forms.ChoiceField(required=False, choices=[("", "Any state"), ("active", "Active")])
+    reach = forms.ChoiceField(required=False, choices=[("", "Any reach"), ("broad", "Broad")])
+    lifetime = forms.ChoiceField(
+        required=False, choices=[("", "Any lifetime"), ("long", f"More than {LONG.days} days")]
+    )
+    use = forms.ChoiceField(
+        required=False, choices=[("", "Any use"), ("unused", f"Unused for {UNUSED_FOR.days} days")]
+    )
 
 
 class OverlapForm(PageForm):

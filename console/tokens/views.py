@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.functional import cached_property
+from django_htmx.http import push_url
 
 from accounts import actions
 from accounts.models import ServiceAccount, ServiceToken
@@ -19,9 +20,10 @@ from accounts.service_accounts.services.tokens import CreatedToken, TokenRequest
 from accounts.tokens.services import listing as token_listing
 from accounts.tokens.services.listing import MANAGE, ListedToken
 from audit.sequencing.catching_up import ShowsLog, catch_up_with_request
-from console.tokens.forms import OverlapForm, TokenForm
+from console.tokens.forms import OverlapForm, TokenFilterForm, TokenForm
+from console.tokens.services import READ, TokenFilter, list_tokens_after
 from kernel.clock import database_now
-from kernel.identities import Identity
+from kernel.identities import Identity, parse_uuid
 from kernel.pages.curl import curl_of
 from kernel.pages.form_views import FormView
 from kernel.pages.operations import Operation, OperationView, Subject
@@ -29,10 +31,12 @@ from kernel.pages.views import PageView
 from kernel.rules import Rule
 from keys.lifecycle import Status
 from keys.models import Key
+from keys.models.selection import UNUSED_FOR
 from keys.reading import services
 from keys.references import PREFIX
 
 _SUGGESTED_KEYS = 12
+_LIMIT = 50
 _SHOWN_ONCE = "This token was already created. It is shown only once."
 _EXAMPLE = "aGVsbG8gY2FuYXJ5"  # "hello canary" in base64
 
@@ -53,6 +57,33 @@ class TokenListView(ShowsLog, PageView[Principal]):
     def get(self, request: HttpRequest) -> HttpResponse:  # noqa: ARG002 - Django's signature
         found = token_listing.list_recent_tokens(principal=self.principal, owner=self.principal.identity)
         return self.page(tokens=found, limit=token_listing.LIMIT)
+
+
+class AllTokensView(ShowsLog, PageView[Principal]):
+    """The tokens of all users and service accounts."""
+
+    rules = {"GET": Rule(READ, actions.SERVICE_TOKEN_LISTED)}
+    section = "users"
+    template = "console/all_tokens.html"
+    parts = frozenset({"token-results", "more-tokens"})
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        form, after = TokenFilterForm.read(request.GET), parse_uuid(request.GET.get("after", ""))
+        only = cast("TokenFilter", form.given)
+        found = list_tokens_after(principal=self.principal, only=only, after=after, limit=_LIMIT)
+        response = self.page(
+            form=form,
+            tokens=found.tokens,
+            next_after=found.next_after,
+            is_first=after is None,
+            chips=form.chips(),
+            list_url=reverse("all-tokens"),
+            unused_days=UNUSED_FOR.days,
+            may_manage=self.principal.scope(MANAGE) == "all",
+        )
+        if self.target == "token-results":
+            push_url(response, form.address(reverse("all-tokens")))
+        return response
 
 
 class NewTokenView(FormView[Principal, TokenForm]):

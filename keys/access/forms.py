@@ -6,9 +6,9 @@ from typing import Any
 from django import forms
 
 from accounts.holders import KnownHolder
-from accounts.roles import ROLES
+from accounts.roles import ROLES, uses_keys
 from kernel.identities import IdentityType
-from kernel.pages.forms import CheckboxTags, LongSelect, PageForm, UtcDateTimeField, WordsField, offer
+from kernel.pages.forms import CheckboxTags, LongSelect, PageForm, ReasonForm, UtcDateTimeField, WordsField, offer
 from keys.access.services import GrantRequest
 from keys.explanations import OPERATION_LABELS
 from keys.lifecycle import operations_of
@@ -58,8 +58,12 @@ class NewGrantForm(PageForm):
         """Set the choices: the operations that one of the keys supports, and the holders."""
         operations = dict(choice for key in keys for choice in _operations(key))
         offer(self, "operations", operations.items())
-        known = [(each.identity.entity, _label(each)) for each in holders if each.is_active]
-        roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in ROLES]
+        known = [
+            (each.identity.entity, _label(each))
+            for each in holders
+            if each.is_active and uses_keys(each.role)
+        ]
+        roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in filter(uses_keys, ROLES)]
         offer(self, "holder", [("", "Choose …"), *known, *roles])
 
     def grant_request(self) -> GrantRequest:
@@ -71,26 +75,36 @@ class NewGrantForm(PageForm):
             operations=given["operations"],
             expires_at=given["expires_at"],
             networks=given["networks"],
+            reason=given.get("reason", ""),
         )
 
 
-class GrantForm(NewGrantForm):
-    """A new grant on a key, or on one of its tags: ``scope`` is "" or ``tag:<tag>``."""
+class GrantForm(NewGrantForm, ReasonForm):
+    """A new grant on a key, or with a reason on one of its tags: ``scope`` is "" or ``tag:<tag>``."""
 
     scope = forms.ChoiceField(required=False, label="Applies to")
 
-    field_order = ("holder", "operations", "scope")
+    field_order = ("holder", "operations", "scope", "expires_at", "networks", "reason")
 
     def __init__(self, *args: Any, key: Key, holders: Iterable[KnownHolder], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, auto_id="grant_%s", **kwargs)  # a dialog over the page has a reason, too
+        self.fields["reason"].required = False
+        self.fields["reason"].help_text = "Optional. Recorded in the audit log."
         self.offer_grants([key], holders)
         if key.tags:
             every = [
                 (f"{_TAG}{tag}", f"All keys with the tag {tag}, including future keys") for tag in key.tags
             ]
             offer(self, "scope", [("", "This key only"), *every])
+            self.fields["reason"].help_text = "Required for a tag. Recorded in the audit log."
         else:
             del self.fields["scope"]
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if given.get("scope") and not given.get("reason") and "reason" not in self.errors:
+            self.add_error("reason", "Enter the reason for the access to all keys with the tag.")
+        return given
 
     @property
     def tag(self) -> str:

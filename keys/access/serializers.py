@@ -7,6 +7,7 @@ from rest_framework import serializers
 from accounts.roles import GRANTABLE
 from kernel.http.addresses import MAX_NETWORKS
 from kernel.identities import IdentityType
+from kernel.labels import MAX_REASON
 from kernel.rest.fields import ChoiceField, LabelField, StrictSerializer, TimestampField
 from keys.metadata import MAX_TAG
 from keys.models import KeyGrant
@@ -25,6 +26,7 @@ class NewGrantSerializer(StrictSerializer):
     networks = serializers.ListField(
         child=serializers.CharField(max_length=50), required=False, max_length=MAX_NETWORKS, help_text="CIDR"
     )
+    reason = LabelField(required=False, max_length=MAX_REASON)
 
 
 class NewTagGrantSerializer(NewGrantSerializer):

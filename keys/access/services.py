@@ -1,6 +1,6 @@
 """Grants on keys and tags, and the rule that decides about the access of one holder."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from accounts.authorization import Verdict, authorize
 from accounts.holders import find_holder
 from accounts.principals import Principal
-from accounts.roles import GRANTABLE, ROLES, permission_of, word_of
+from accounts.roles import GRANTABLE, ROLES, permission_of, uses_keys, word_of
 from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
@@ -46,6 +46,7 @@ class GrantRequest:
     operations: Collection[str]
     expires_at: datetime | None = None
     networks: Sequence[str] = ()
+    reason: str = ""
 
 
 def list_key_grants(*, principal: Principal, key_id: UUID) -> QuerySet[KeyGrant]:
@@ -73,8 +74,9 @@ def grant_key(*, principal: Principal, key_id: UUID, request: GrantRequest) -> K
     principal.require(MANAGE)
     key = get_key(principal=principal, key_id=key_id)
     grant = _new_grant(principal, request)
+    _require_possible(key, request.operations)
     grant.key_id = key.id
-    return _finish(principal, actions.GRANT_CREATED, grant, before=None)
+    return _finish(principal, actions.GRANT_CREATED, grant, before=None, reason=request.reason)
 
 
 def grant_keys(*, principal: Principal, keys: Sequence[Key], request: GrantRequest) -> list[KeyResult]:
@@ -104,7 +106,7 @@ def grant_tag(*, principal: Principal, tag: str, request: GrantRequest) -> KeyGr
         raise Invalid.of_field("tag", fault)
     grant = _new_grant(principal, request)
     grant.tag = tag
-    return _finish(principal, actions.GRANT_CREATED, grant, before=None)
+    return _finish(principal, actions.GRANT_CREATED, grant, before=None, reason=request.reason)
 
 
 @transaction.atomic
@@ -168,7 +170,8 @@ def _new_grant(principal: Principal, request: GrantRequest) -> KeyGrant:
 def _require_holder(request: GrantRequest) -> None:
     if request.principal_type == ROLE:
         if request.principal_id not in ROLES:
-            raise Invalid.of_field("principal_id", f"Choose one of: {', '.join(ROLES)}.")
+            raise Invalid.of_field("principal_id", f"Choose one of: {', '.join(filter(uses_keys, ROLES))}.")
+        _require_use(request.principal_id)
         return
     holder_id = parse_uuid(request.principal_id)
     try:
@@ -178,6 +181,23 @@ def _require_holder(request: GrantRequest) -> None:
     if holder is None or holder.identity.type != request.principal_type:
         kind = request.principal_type.replace("_", " ")
         raise Invalid.of_field("principal_id", f"There is no {kind} with this id.")
+    _require_use(holder.role)
+
+
+def _require_use(role: str) -> None:
+    """Raises Invalid if a grant gives the role nothing."""
+    if not uses_keys(role):
+        fault = f"The role {role} cannot use keys, so this grant would give nothing."
+        remedy = f"Choose a holder with another role: {', '.join(filter(uses_keys, ROLES))}."
+        raise Invalid.of_field("principal_id", f"{fault} {remedy}")
+
+
+def _require_possible(key: Key, words: Iterable[str]) -> None:
+    """Raises Invalid for an operation that no key with this algorithm and purpose has."""
+    possible = operations_of(key.algorithm, key.purpose)
+    if unable := sorted(set(words) - set(possible)):
+        fault = f"The key {key.name} does not support {', '.join(unable)}."
+        raise Invalid.of_field("operations", f"{fault} Choose one or more of: {', '.join(possible)}.")
 
 
 def _permissions(words: Collection[str]) -> list[str]:

@@ -44,9 +44,9 @@ class AccessRow:
     is_expired: bool = False
 
 
-def holder_ids(key: Key, grants: Iterable[KeyGrant]) -> set[UUID]:
-    """The ids of the owner and of the holders of the grants."""
-    ids = {parse_uuid(grant.principal_id) for grant in grants} | {key.owner.id}
+def holder_ids(grants: Iterable[KeyGrant], key: Key | None = None) -> set[UUID]:
+    """The ids of the holders of the grants, and of the owner of the key."""
+    ids = {parse_uuid(grant.principal_id) for grant in grants} | {key.owner.id if key else None}
     return {each for each in ids if each is not None}
 
 
@@ -60,6 +60,12 @@ def access_rows(
     if owner := holders.get(key.owner.entity):
         rows.append(_row(owner, "Owner", words, words))
     return rows + [_grant_row(grant, holders, words, now) for grant in grants]
+
+
+def grant_rows(grants: Iterable[KeyGrant], known: Iterable[KnownHolder], now: datetime) -> list[AccessRow]:
+    """Grants on any keys and tags, without cells. ``known`` includes the users and service accounts that hold them."""
+    holders = {each.identity.entity: _holder(each) for each in known}
+    return [_grant_row(grant, holders, (), now) for grant in grants]
 
 
 def describe_rule(verdict: Verdict, holder: KnownHolder, operation: str, rows: Iterable[AccessRow]) -> str:

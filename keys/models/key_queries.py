@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from django.db import connections, models
+from django.db import models
 from django.db.models import F, Value
 
 from accounts.principals import Principal
@@ -46,8 +46,6 @@ class KeyQuerySet(models.QuerySet["Key"]):
 
     def tagged(self, tag: str) -> Self:
         """The keys with exactly this tag, including case."""
-        if connections[self.db].vendor == "postgresql":
-            return self.filter(tags__contains=[tag])
         return self.filter(HasElement(F("tags"), Value(tag)))
 
     def due_for_rotation(self, now: datetime) -> Self:

@@ -65,11 +65,21 @@ def is_own(identity: Identity) -> Q:
 
 
 class HasElement(models.Func):
-    """Whether a JSON list contains a text, on SQLite."""
+    """Whether a JSON list contains a text."""
 
     template = "EXISTS (SELECT 1 FROM json_each(%(expressions)s))"
     arg_joiner = ") WHERE json_each.value = ("
     output_field = models.BooleanField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        # The operator, because an index supports it.
+        return self.as_sql(
+            compiler,
+            connection,
+            template="(%(expressions)s::text))",
+            arg_joiner=" @> to_jsonb(",
+            **context,
+        )
 
 
 class _HasAnyElement(models.Func):

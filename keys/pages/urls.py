@@ -8,6 +8,7 @@ from keys.pages.views import (
     bulk,
     changing,
     detail,
+    grants,
     listing,
     public_keys,
     succession,
@@ -16,6 +17,8 @@ from keys.pages.views import (
 )
 
 pages = [
+    path("grants/", grants.GrantListView.as_view(), name="grants-page"),
+    *operation_paths("grants/<uuid:grant_id>/", grants.LISTED_GRANT, [access.REMOVE_GRANT]),
     path("keys/", listing.KeyListView.as_view(), name="keys"),
     path("keys/new", listing.NewKeyView.as_view(), name="key-new"),
     path("keys/import", transport.ImportView.as_view(), name="key-import"),

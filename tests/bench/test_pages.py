@@ -66,7 +66,9 @@ CHANGES = {
     "key-revoke",
     "key-mark-compromised",
 }
-CHANGES |= {name for name in PAGES if name.startswith(("user-", "service-account-", "token-", "key-grant-"))}
+CHANGES |= {
+    name for name in PAGES if name.startswith(("user-", "service-account-", "token-", "key-grant-", "grant-"))
+}
 CHANGES |= {
     "account-token-new",
     "application-connect",

@@ -1,6 +1,7 @@
 """*Connect an application*: an account, its grants and a token in one form, all or nothing."""
 
 import ast
+import json
 import re
 import subprocess
 from dataclasses import replace
@@ -61,11 +62,12 @@ def token_in(response):
 @pytest.mark.sqlite
 def test_the_token_works_with_exactly_the_chosen_keys_and_tags(admin, keys):
     before = set(log_rows().values_list("id", flat=True))
-    wanted = asked(operations=["encrypt", "sign"], keys=["releases"], tags=["eu"])
+    wanted = asked(operations=["encrypt", "sign"], keys=["releases"], tags=["eu"], reason="team")
     connected = connect_application(principal=admin.principal, request=wanted)
     recorded = log_rows().exclude(id__in=before).order_by("id")
     assert [entry.action for entry in recorded] == ACTIONS
     assert {entry.user_id for entry in recorded} == {admin.user.id}
+    assert [json.loads(entry.meta).get("reason") for entry in recorded] == [None, "team", "team", None]
     token = connected.created.token
     assert (connected.account.role, token.scopes) == ("developer", ["crypto.encrypt", "crypto.sign"])
     assert token.key_ids is None  # a tag covers keys that do not exist yet
@@ -148,8 +150,8 @@ def test_the_page_shows_the_token_once_with_code_that_names_the_key(admin, keys,
     ("changes", "titles", "words"),
     [
         ({"operations": ["decrypt"]}, [], "API reference"),
-        ({"keys": "", "tags": "eu"}, ["Python client", "curl", "Command"], ""),
-        ({"keys": "", "tags": "none"}, [], "No active key has a chosen tag yet"),
+        ({"keys": "", "tags": "eu", "reason": "team"}, ["Python client", "curl", "Command"], ""),
+        ({"keys": "", "tags": "none", "reason": "team"}, [], "No active key has a chosen tag yet"),
         ({"keys": "mac", "operations": ["mac"]}, ["Python client", "curl"], ""),
         ({"keys": "agreement", "operations": ["agree"]}, ["curl"], ""),
     ],
@@ -180,7 +182,8 @@ def test_bad_input_is_reported_at_its_field(admin, keys):
     for changes, field in (
         ({"name": ""}, "name"),
         ({"keys": "unknown"}, "keys"),
-        ({"keys": "", "tags": "x" * 65}, "tags"),
+        ({"keys": "", "tags": "x" * 65, "reason": "team"}, "tags"),
+        ({"tags": "eu"}, "reason"),
         ({"operations": ["sign"]}, "operations"),
         ({"lifetime": "custom", "expires_at": "2020-01-01T00:00"}, "expires_at"),
     ):

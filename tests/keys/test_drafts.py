@@ -63,8 +63,9 @@ KEPT = {
     "policy-edit": POLICY,
     "key-settings": SETTINGS,
     "key-notes": SETTINGS,
-    "key-access-page": {"holder", "operations", "scope", "expires_at", "networks"},
+    "key-access-page": {"holder", "operations", "scope", "expires_at", "networks", "reason"},
     "key-grant-remove": {"reason"},
+    "grant-remove": {"reason"},
     "service-account-new": {"name", "role", "description"},
     "service-account-role": {"role", "reason"},
     "service-account-disable": {"reason"},
@@ -85,7 +86,7 @@ KEPT |= {
     "log-target-position": {"position", "size"},
 }
 TOKEN = {"name", "scopes", "keys", "lifetime", "expires_at", "networks"}
-KEPT |= {"application-connect": {"name", "keys", "tags", "operations", "lifetime", "expires_at"}}
+KEPT |= {"application-connect": {"name", "keys", "tags", "operations", "lifetime", "expires_at", "reason"}}
 KEPT |= {"account-token-new": TOKEN, "service-account-token-new": TOKEN}
 KEPT |= {
     f"user-{slug}": {"reason"}

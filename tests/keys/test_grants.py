@@ -20,7 +20,7 @@ from keys.reading import services as reading
 from keys.ring import keyring
 from keys.rotation.services import rotating, succession
 from keys.states import services as states
-from tests.factories import GrantFactory, KeyFactory
+from tests.factories import GrantFactory, KeyFactory, ServiceAccountFactory
 from tests.log_entries import log_rows
 from tests.personas import with_token
 
@@ -189,6 +189,8 @@ def as_version_one(key):
         ("principal_id", {"principal_id": "nobody"}),
         ("principal_id", {"principal_type": "service_account"}),
         ("principal_id", {"principal_type": "role", "principal_id": "root"}),
+        ("operations", {"operations": ["encrypt", "sign"]}),  # the key cannot sign
+        ("principal_id", {"principal_type": "role", "principal_id": "auditor"}),
         ("networks", {"networks": ["x"]}),
         ("expires_at", {"expires_at": database_now}),
     ],
@@ -198,6 +200,15 @@ def test_bad_input_names_its_field(admin, developer, key, field, changes):
     with pytest.raises(Invalid) as refused:
         grant(key, developer, "encrypt", **changes)
     assert list(refused.value.fields) == [field]
+
+
+def test_a_holder_whose_role_cannot_use_keys_gets_no_grant(operator, key):
+    for place in ({"key": key}, {"key": None, "tag": "production"}):
+        with pytest.raises(Invalid, match=r"operator cannot use keys.*another role: admin, developer"):
+            grant(place.pop("key"), operator, "decrypt", **place)
+    unused = ServiceAccountFactory(role="auditor")
+    with pytest.raises(Invalid, match="auditor cannot use keys"):
+        GrantFactory(key=key, to=unused)
 
 
 def test_a_grant_is_removed_where_it_was_found(admin, developer, key):

@@ -17,7 +17,7 @@ from keys.rotation.services import rotating
 from keys.states import services as states
 from tests.audit.service_accounts import ORIGIN
 from tests.browsing import signed_in
-from tests.factories import GrantFactory, KeyFactory, ServiceAccountFactory, TokenFactory
+from tests.factories import GrantFactory, KeyFactory, ServiceAccountFactory, TokenFactory, store_grant
 from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +62,7 @@ def rows_of(response):
 
 def test_each_rule_is_a_row_with_what_it_allows_now(browser, admin, developer, stranger, account, key):
     grant(key, "service_account", account.id, "encrypt")
-    grant(key, "role", "auditor", "decrypt")
+    store_grant(key=key, principal_type="role", principal_id="auditor", operations=["decrypt"])
     ended = grant(key, "user", developer.user.id, "decrypt")
     KeyGrant.objects.filter(pk=ended.pk).update(expires_at=database_now() - timedelta(days=1))
     grant(key, "user", stranger.user.id, "encrypt", networks=["192.0.2.0/24"])
@@ -141,9 +141,12 @@ def test_a_grant_is_added_and_removed_with_a_reason(browser, account, key, new_k
             "operations": ["encrypt"],
             "networks": "192.0.2.0/24, 10.0.0.0/8",
             "scope": scope,
+            "reason": "new service",
         }
         assert browser.post(path_of(key), sent)["Location"] == path_of(key)
         given = KeyGrant.objects.get()
+        created = log_rows().filter(action=actions.GRANT_CREATED).latest("id")
+        assert json.loads(created.meta)["reason"] == "new service"
         assert (given.tag, given.networks) == (scope.removeprefix("tag:"), ["192.0.2.0/24", "10.0.0.0/8"])
         removal = f"{path_of(key)}{given.id}/remove"
         assert effect in plain(browser.get(removal))
@@ -156,6 +159,25 @@ def test_a_grant_is_added_and_removed_with_a_reason(browser, account, key, new_k
         entry = log_rows().filter(action=actions.GRANT_REMOVED).latest("id")
         assert json.loads(entry.meta)["reason"] == "wrong team"
         assert browser.get(removal).status_code == 404
+
+
+def test_a_grant_on_a_tag_needs_a_reason_and_one_on_a_key_does_not(browser, account, key):
+    sent = {"holder": f"service_account:{account.id}", "operations": ["encrypt"]}
+    refused = browser.post(path_of(key), sent | {"scope": "tag:prod"})
+    assert (refused.status_code, list(refused.context["form"].errors)) == (422, ["reason"])
+    assert browser.post(path_of(key), sent).status_code == 303
+
+
+def test_only_holders_whose_role_can_use_keys_are_offered(
+    browser, developer, operator, auditor, account, key
+):
+    holders = {label for _, label in browser.get(path_of(key)).context["form"].fields["holder"].choices}
+    assert {
+        "dora (developer)",
+        "billing (service account, developer)",
+        "Everyone with the role admin",
+    } < holders
+    assert not [label for label in holders if "operator" in label or "auditor" in label]
 
 
 def test_the_removal_counts_the_uses_of_its_holder_and_not_of_a_namesake(browser, admin, developer, key, use):

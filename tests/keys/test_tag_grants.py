@@ -126,8 +126,9 @@ def test_a_grant_that_has_ended_protects_no_tag(admin, key, granted):
         patch(without_grant(admin), key, "billing")
     granted.expires_at = database_now()
     granted.save_with_mac()
-    operators = replace(EVERYONE, principal_id="operator")
-    lasting = access.grant_tag(principal=admin.principal, tag="billing", request=operators)
+    lasting = access.grant_tag(
+        principal=admin.principal, tag="billing", request=replace(EVERYONE, principal_id="admin")
+    )
     with pytest.raises(Denied), transaction.atomic():
         patch(without_grant(admin), key, "billing")
     lasting.delete()

@@ -46,18 +46,18 @@ class ListedToken:
 def list_recent_tokens(*, principal: Principal, owner: Identity) -> list[ListedToken]:
     """The newest ``LIMIT`` tokens of the owner that are active or ended in the last 30 days. Raises Denied."""
     now = process_now()
-    found = list_tokens(principal=principal).filter(_owned_by(owner), _is_recent(now))
-    return _describe(principal, found[:LIMIT], now)
+    found = list_tokens(principal=principal).filter(_owned_by(owner), is_recent(now))
+    return describe_tokens(principal, found[:LIMIT], now)
 
 
 def search_tokens(*, principal: Principal, search: str) -> QuerySet[ServiceToken]:
     """The recent tokens with ``search`` in their names or at the beginning of their IDs. Raises Denied."""
     return list_tokens(principal=principal).filter(
-        _is_recent(process_now()), Q(name__icontains=search) | _has_id_prefix(search)
+        is_recent(process_now()), Q(name__icontains=search) | _has_id_prefix(search)
     )
 
 
-def _is_recent(now: datetime) -> Q:
+def is_recent(now: datetime) -> Q:
     """The tokens that are active or ended in the last 30 days."""
     since = now - _SHOWN_AFTER_END
     return Q(Q(revoked_at=None) | Q(revoked_at__gt=since), expires_at__gt=since)
@@ -73,10 +73,11 @@ def _has_id_prefix(text: str) -> Q:
 
 def describe_token(*, principal: Principal, token_id: UUID) -> ListedToken:
     """One token. Raises Denied, NotFound, IntegrityFailed."""
-    return _describe(principal, [get_token(principal=principal, token_id=token_id)], process_now())[0]
+    return describe_tokens(principal, [get_token(principal=principal, token_id=token_id)], process_now())[0]
 
 
-def _describe(principal: Principal, tokens: Iterable[ServiceToken], now: datetime) -> list[ListedToken]:
+def describe_tokens(principal: Principal, tokens: Iterable[ServiceToken], now: datetime) -> list[ListedToken]:
+    """Add to the tokens what pages show. Without a check whether the principal may see them."""
     found = list(tokens)
     uses = last_token_uses(token.id for token in found)
     keys = {key_id for token in found for key_id in token.key_ids or ()}

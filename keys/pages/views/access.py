@@ -36,7 +36,7 @@ class AccessView(KeyView, FormView[Principal, GrantForm]):
     rules = {"GET": Rule(READ, actions.GRANT_LISTED), "POST": Rule(MANAGE, actions.GRANT_CREATED)}
     template = "keys/access.html"
     tab = "access"
-    draft_fields = ("holder", "operations", "scope", "expires_at", "networks")
+    draft_fields = ("holder", "operations", "scope", "expires_at", "networks", "reason")
 
     @cached_property
     def grants(self) -> list[KeyGrant]:
@@ -46,7 +46,7 @@ class AccessView(KeyView, FormView[Principal, GrantForm]):
     @cached_property
     def holders(self) -> list[KnownHolder]:
         """The users and service accounts that the page names."""
-        return list_holders(holder_ids(self.key, self.grants))
+        return list_holders(holder_ids(self.grants, self.key))
 
     def form(self, data: QueryDict | None = None) -> GrantForm:
         return GrantForm(data, key=self.key, holders=self.holders)
@@ -94,17 +94,19 @@ class AccessView(KeyView, FormView[Principal, GrantForm]):
 def _find_grant(*, principal: Principal, name: str, grant_id: UUID) -> tuple[Key, AccessRow]:
     key = reading.find_key(principal=principal, name=name)
     grant = first_of(services.list_grants_on(principal=principal, key=key).filter(pk=grant_id))
-    holders = find_holders(holder_ids(key, [grant]))
+    holders = find_holders(holder_ids([grant], key))
     return key, access_rows(key, [grant], holders, process_now())[-1]
 
 
-def _grant_arguments(found: tuple[Key, AccessRow]) -> dict[str, Any]:
+def _grant_arguments(found: tuple[Key | None, AccessRow]) -> dict[str, Any]:
     grant = found[1].grant
     return {"grant_id": grant.id, "key_id": grant.key_id} if grant else {}
 
 
-def _grant_facts(view: OperationView, found: tuple[Key, AccessRow]) -> dict[str, Any]:
+def _grant_facts(view: OperationView, found: tuple[Key | None, AccessRow]) -> dict[str, Any]:
     key, row = found
+    if key is None:
+        return {"row": row, "grant": row.grant}
     use, grant = callers.use_shown_to(view.principal, key), row.grant
     uses = use.callers.by_id.get(grant.principal_id, 0) if grant and row.holder.page else None
     return {"key": key, "row": row, "grant": grant, "uses": uses, **use_facts(use)}
