@@ -114,6 +114,9 @@ PAGES = {
     "file-new": Page(ADMIN_AND_DEVELOPER),
     "file-upload": Page(post=ADMIN_AND_DEVELOPER),
     "file-content": Page(post=ADMIN_AND_DEVELOPER),
+    "inspect-page": Page(
+        frozenset({"admin", "operator", "developer"}), frozenset({"admin", "operator", "developer"})
+    ),
     "key-use": Page(frozenset({"admin", "operator", "developer"})),
     # audit
     "audit": Page(READERS),

@@ -42,6 +42,7 @@ PAGES: Final = (
     _Page("keys", "Keys", "list"),
     _Page("key-new", "Create key", "new add generate"),
     _Page("key-import", "Import key", "upload byok"),
+    _Page("inspect-page", "Inspect a ciphertext", "cc1 header which key decode"),
     _Page("policies", "Policies", "rules encryption"),
     _Page("policy-new", "Create policy", "new add"),
     _Page("audit", "Audit log", "events activity history"),

@@ -35,7 +35,7 @@ TRIED: Final[Mapping[str, tuple[str, ...]]] = {
     "agree": ("agree",),
 }
 # Input is confidential: browsers must not store it or send it to a spelling service.
-_UNKEPT: Final = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
+UNKEPT: Final = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 
 
 class TrialForm(PageForm):
@@ -49,7 +49,7 @@ class TrialForm(PageForm):
     input = forms.CharField(
         strip=False,
         help_text=f"At most {MAX_TRIED_BYTES // 1024} KiB.",
-        widget=forms.Textarea(attrs=_UNKEPT | {"rows": 8}),
+        widget=forms.Textarea(attrs=UNKEPT | {"rows": 8}),
     )
     input_format = forms.ChoiceField(
         required=False,
@@ -95,21 +95,21 @@ class _SealingTrialForm(TrialForm):
         required=False,
         strip=False,
         help_text="Not encrypted. You need the same value to decrypt the ciphertext.",
-        widget=forms.TextInput(attrs=_UNKEPT),
+        widget=forms.TextInput(attrs=UNKEPT),
     )
     aad_format = forms.ChoiceField(required=False, label="AAD format", choices=list(FORMATS.items()))
     target = forms.CharField(
         label="Target key (optional)",
         required=False,
         help_text="Enter the name of another key. Leave empty to use the primary version of this key.",
-        widget=forms.TextInput(attrs=_UNKEPT),
+        widget=forms.TextInput(attrs=UNKEPT),
     )
     reason = forms.CharField(
         label="Why can this message be trusted?",
         required=False,
         max_length=100,
         help_text="Recorded in the audit log. An attacker with the compromised key could have forged the message.",
-        widget=forms.TextInput(attrs=_UNKEPT),
+        widget=forms.TextInput(attrs=UNKEPT),
     )
 
     def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:
@@ -154,7 +154,7 @@ class _VerifyingTrialForm(TrialForm):
         required=False,
         strip=False,
         max_length=MAX_TRIED_CHARACTERS,
-        widget=forms.Textarea(attrs=_UNKEPT | {"rows": 4}),
+        widget=forms.Textarea(attrs=UNKEPT | {"rows": 4}),
     )
 
     def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:

@@ -8,7 +8,15 @@ from django import forms
 from accounts.holders import KnownHolder
 from accounts.roles import ROLES, uses_keys
 from kernel.identities import IdentityType
-from kernel.pages.forms import CheckboxTags, LongSelect, PageForm, ReasonForm, UtcDateTimeField, WordsField, offer
+from kernel.pages.forms import (
+    CheckboxTags,
+    LongSelect,
+    PageForm,
+    ReasonForm,
+    UtcDateTimeField,
+    WordsField,
+    offer,
+)
 from keys.access.services import GrantRequest
 from keys.explanations import OPERATION_LABELS
 from keys.lifecycle import operations_of

@@ -8,6 +8,7 @@ from tests.pages import PAGES
 # Pages without a measurement: rarely opened, of the user's own account, or in the middle of another action.
 SELDOM = {
     "root",
+    "inspect-page",
     "first-key",
     "usage-file",
     "key-public-file",
