@@ -224,7 +224,7 @@ def test_pages_name_the_service_account_that_created_or_rotated_a_key(browser, a
     rotating.rotate_key(
         principal=caller(rotator, "keys.rotate", "keys.read"), key_id=key.id, reason="quarterly"
     )
-    assert "by billing" in plain(browser.get(f"/keys/{key.name}/"))
+    assert "Owner billing" in plain(browser.get(f"/keys/{key.name}/"))
     rows = browser.get(f"/keys/{key.name}/versions/").context["rows"]
     assert [made.made_by for made, *_ in rows] == ["rotator", "billing"]
     assert rows_of(browser.get(path_of(key)))[1][:2] == ("billing", "Owner")
