@@ -22,6 +22,6 @@ def uses_since(timestamp: datetime) -> QuerySet[TokenLastUse]:
 
 
 def last_token_uses(token_ids: Iterable[object]) -> Mapping[str, TokenUse]:
-    """``{token id: last use}`` of tokens that the log has entries of. Reads are recorded only if they are refused."""
+    """``{token id: last use}`` of tokens that the log has entries of. Reads with a token have entries too."""
     rows = TokenLastUse.objects.filter(token_id__in=[str(token_id) for token_id in token_ids])
     return {row.token_id: TokenUse(row.last_at, row.client_ip) for row in rows}

@@ -2,7 +2,6 @@
 
 from http import HTTPStatus
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django_htmx.http import push_url
@@ -31,7 +30,6 @@ class ReferenceView(PageView[Principal]):
             search=search,
             groups=reference.matching(search),
             problems=reference.problems(),
-            address=settings.CC_PUBLIC_URL,
         )
         if self.is_part:
             push_url(response, form.address(reverse("reference")))

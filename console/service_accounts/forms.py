@@ -8,8 +8,8 @@ from accounts.roles import ADMIN, AUDITOR, DEVELOPER, OPERATOR
 from accounts.service_accounts.services.accounts import MAX_DESCRIPTION
 from accounts.users.forms import RoleField
 from console.tokens.forms import ExpiryForm
-from kernel.labels import MAX_REASON
 from kernel.pages.forms import CheckboxTags, NewNameField, PageForm, ReasonForm
+from keys.access.forms import TagReasonForm
 from keys.explanations import OPERATION_LABELS
 from keys.forms import KeyNamesInput, TagsField
 
@@ -36,8 +36,8 @@ class AccountRoleForm(ReasonForm):
         return {"changes": {"role": self.cleaned_data["role"]}, "reason": self.cleaned_data["reason"]}
 
 
-class ConnectForm(ExpiryForm):
-    """A new application: the keys that it may use, and how. Tags need a reason."""
+class ConnectForm(ExpiryForm, TagReasonForm):
+    """A new application: the keys that it may use, and how."""
 
     name = NewNameField(label="Name of the application")
     keys = TagsField(
@@ -57,21 +57,9 @@ class ConnectForm(ExpiryForm):
         error_messages={"required": "Choose at least one operation."},
     )
 
-    reason = forms.CharField(
-        required=False,
-        max_length=MAX_REASON,
-        help_text="Required for tags. Recorded in the audit log.",
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
-
+    opens = "tags"
     field_order = ("name", "keys", "tags", "operations", "lifetime", "expires_at", "reason")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["lifetime"].label = "The token expires in"
-
-    def clean(self) -> dict[str, Any]:
-        given = super().clean()
-        if given.get("tags") and not given.get("reason") and "reason" not in self.errors:
-            self.add_error("reason", "Enter the reason for the access to all keys with the tags.")
-        return given

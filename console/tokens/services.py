@@ -17,7 +17,7 @@ from accounts.tokens.services.listing import ListedToken, describe_tokens, is_re
 from audit.log.raw_rows import Spelled
 from audit.usage.tokens import uses_since
 from kernel.clock import process_now
-from keys.models.selection import UNUSED_FOR, follows, in_order
+from keys.models.selection import UNUSED_FOR, in_order, window_after
 
 READ: Final = "users.read"
 LONG: Final = timedelta(days=90)
@@ -52,19 +52,20 @@ def list_tokens_after(
 ) -> _TokenWindow:
     """The first ``limit`` tokens after the one with the ID ``after``, newest first: active, or recently ended.
 
-    If that token no longer exists, the list starts from the beginning. Raises Denied.
+    Raises Denied.
     """
     principal.require(READ)
     now = process_now()
-    found = ServiceToken.objects.filter(is_recent(now), is_issued=False)
-    found = found.select_related("user", "service_account")
-    last = found.filter(pk=after).values_list("created_at", "id").first() if after else None
-    if last is not None:
-        found = found.filter(follows(_NEWEST_FIRST, *last))
-    ordered = _matching(found, only, now).order_by(*in_order(_NEWEST_FIRST, has_nulls=False))
-    window = list(ordered[: limit + 1])
-    next_after = window[limit - 1].pk if len(window) > limit else None
-    return _TokenWindow(describe_tokens(principal, window[:limit], now), next_after)
+    recent = ServiceToken.objects.filter(is_recent(now), is_issued=False)
+    ordered = _matching(recent, only, now).order_by(*in_order(_NEWEST_FIRST, has_nulls=False))
+    tokens, next_after = window_after(
+        ordered.select_related("user", "service_account"),
+        _NEWEST_FIRST,
+        after=after,
+        among=recent,
+        limit=limit,
+    )
+    return _TokenWindow(describe_tokens(principal, tokens, now), next_after)
 
 
 def _matching(tokens: QuerySet[ServiceToken], only: TokenFilter, now: datetime) -> QuerySet[ServiceToken]:

@@ -1,7 +1,7 @@
 """Forms of a key's Access page."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
@@ -87,32 +87,42 @@ class NewGrantForm(PageForm):
         )
 
 
-class GrantForm(NewGrantForm, ReasonForm):
+class TagReasonForm(ReasonForm):
+    """A reason, required if the field ``opens`` names tags: a grant on a tag is for all its present and future keys."""
+
+    opens: ClassVar[str]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason"].required = False
+        self.fields["reason"].help_text = "Required for tags. Recorded in the audit log."
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if given.get(self.opens) and not given.get("reason") and "reason" not in self.errors:
+            self.add_error("reason", "Enter the reason for the access to all keys with the tag.")
+        return given
+
+
+class GrantForm(NewGrantForm, TagReasonForm):
     """A new grant on a key, or with a reason on one of its tags: ``scope`` is "" or ``tag:<tag>``."""
 
     scope = forms.ChoiceField(required=False, label="Applies to")
 
+    opens = "scope"
     field_order = ("holder", "operations", "scope", "expires_at", "networks", "reason")
 
     def __init__(self, *args: Any, key: Key, holders: Iterable[KnownHolder], **kwargs: Any) -> None:
         super().__init__(*args, auto_id="grant_%s", **kwargs)  # a dialog over the page has a reason, too
-        self.fields["reason"].required = False
-        self.fields["reason"].help_text = "Optional. Recorded in the audit log."
         self.offer_grants([key], holders)
         if key.tags:
             every = [
                 (f"{_TAG}{tag}", f"All keys with the tag {tag}, including future keys") for tag in key.tags
             ]
             offer(self, "scope", [("", "This key only"), *every])
-            self.fields["reason"].help_text = "Required for a tag. Recorded in the audit log."
         else:
             del self.fields["scope"]
-
-    def clean(self) -> dict[str, Any]:
-        given: dict[str, Any] = super().clean() or self.cleaned_data
-        if given.get("scope") and not given.get("reason") and "reason" not in self.errors:
-            self.add_error("reason", "Enter the reason for the access to all keys with the tag.")
-        return given
+            self.fields["reason"].help_text = "Optional. Recorded in the audit log."
 
     @property
     def tag(self) -> str:

@@ -23,7 +23,7 @@ from keys.access.services import READ
 from keys.lifecycle import operations_of
 from keys.models import Key, KeyGrant
 from keys.models.grants import ROLE
-from keys.models.selection import UNUSED_FOR, follows, in_order
+from keys.models.selection import UNUSED_FOR, in_order, window_after
 from keys.models.visibility import HasElement
 
 _NEWEST_FIRST = "-created_at"
@@ -54,17 +54,10 @@ class _GrantWindow:
 def list_grants_after(
     *, principal: Principal, only: GrantFilter, after: UUID | None, limit: int
 ) -> _GrantWindow:
-    """The first ``limit`` grants after the one with the ID ``after``, newest first, with their keys. Raises Denied.
-
-    If that grant no longer exists, the list starts from the beginning.
-    """
-    found = _visible(principal)
-    last = found.filter(pk=after).values_list("created_at", "id").first() if after else None
-    if last is not None:
-        found = found.filter(follows(_NEWEST_FIRST, *last))
-    ordered = _matching(found, only).order_by(*in_order(_NEWEST_FIRST, has_nulls=False))
-    window = list(ordered[: limit + 1])
-    return _GrantWindow(window[:limit], window[limit - 1].pk if len(window) > limit else None)
+    """The first ``limit`` grants after the one with the ID ``after``, newest first, with their keys. Raises Denied."""
+    visible = _visible(principal)
+    ordered = _matching(visible, only).order_by(*in_order(_NEWEST_FIRST, has_nulls=False))
+    return _GrantWindow(*window_after(ordered, _NEWEST_FIRST, after=after, among=visible, limit=limit))
 
 
 def get_grant(*, principal: Principal, grant_id: UUID) -> KeyGrant:

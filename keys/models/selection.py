@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
 from django.db.models.expressions import OrderBy
 
 from audit.browse.selection import parse_id
@@ -120,8 +120,23 @@ def in_order(ordering: str, *, has_nulls: bool) -> tuple[OrderBy, OrderBy]:
     return column.asc(nulls_last=nulls_last), F("id").asc()
 
 
-def follows(ordering: str, value: object, row_id: UUID) -> Q:
-    """The keys after the one with this value in the column and this ID, ``in_order``."""
+def window_after[M: Model](
+    found: QuerySet[M], ordering: str, *, after: UUID | None, among: QuerySet[M], limit: int
+) -> tuple[list[M], UUID | None]:
+    """The first ``limit`` rows of ``found``, which are in this order, after the one with the ID ``after``; and the ID that
+    starts the next window, None at the end. Nothing is counted.
+
+    If that row is not ``among`` the visible ones, the window starts at the beginning.
+    """
+    last = among.filter(pk__in=[after] if after else [])
+    if known := last.values_list(ordering.removeprefix("-"), "id").first():
+        found = found.filter(_follows(ordering, *known))
+    window = list(found[: limit + 1])
+    return window[:limit], window[limit - 1].pk if len(window) > limit else None
+
+
+def _follows(ordering: str, value: object, row_id: UUID) -> Q:
+    """The rows after the one with this value in the column and this ID, ``in_order``."""
     column, side = ordering.removeprefix("-"), "lt" if ordering.startswith("-") else "gt"
     tied = Q(**{column: value}) if value is not None else Q(**{f"{column}__isnull": True})
     behind = tied & Q(**{f"id__{side}": row_id})

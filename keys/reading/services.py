@@ -20,7 +20,7 @@ from kernel.errors import Invalid, NotFound
 from kernel.trust.row_heads import current_rows
 from keys.lifecycle import State, Status
 from keys.models import Key, KeyGrant, KeyQuerySet, KeyVersion
-from keys.models.selection import Finding, fold, follows, in_order
+from keys.models.selection import Finding, fold, in_order, window_after
 from keys.models.visibility import visible_parts
 from keys.reach import out_of_reach
 from keys.references import KeyReference
@@ -116,17 +116,10 @@ class _KeyWindow:
 
 
 def list_keys_after(*, principal: Principal, only: KeyFilter, after: UUID | None, limit: int) -> _KeyWindow:
-    """The first ``limit`` keys of ``list_keys`` after the key with the ID ``after``, or the first of all.
-
-    Nothing is counted. If that key is no longer visible, the list starts from the beginning.
-    """
+    """The first ``limit`` keys of ``list_keys`` after the key with the ID ``after``, or the first of all."""
     keys = list_keys(principal=principal, only=only)
-    ordering = only.get("ordering", "name")
-    last = Key.objects.visible_to(principal).filter(pk__in=[after] if after else [])
-    if known := last.values_list(ordering.removeprefix("-"), "id").first():
-        keys = keys.filter(follows(ordering, *known))
-    window = list(keys[: limit + 1])
-    return _KeyWindow(window[:limit], window[limit - 1].pk if len(window) > limit else None)
+    ordering, visible = only.get("ordering", "name"), Key.objects.visible_to(principal)
+    return _KeyWindow(*window_after(keys, ordering, after=after, among=visible, limit=limit))
 
 
 def list_chosen(*, principal: Principal, key_ids: Iterable[UUID]) -> Sequence[Key]:

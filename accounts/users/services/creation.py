@@ -61,8 +61,8 @@ def insert_user(user: User, principal: Principal) -> None:
     """Save the new user and record it. Raises NameTaken. The caller then renews the principal."""
     save_unique(user)
     changes = [RowChange.of_row(user, after=user_values(user))]
-    recorded = record(user_event(actions.USER_CREATED, user.id), principal.actor, changes=changes)
-    announce_admin(user, recorded, principal)
+    record(user_event(actions.USER_CREATED, user.id), principal.actor, changes=changes)
+    announce_admin(user, principal)
 
 
 def save_unique(user: User) -> None:

@@ -141,7 +141,9 @@ def set_role(*, principal: Principal, user_id: UUID, role: str, reason: str = ""
         return user
     before = user_values(user)
     user.role = role
-    return _save(user, principal, actions.USER_ROLE_CHANGED, before, ends_sessions=True, reason=reason)
+    _save(user, principal, actions.USER_ROLE_CHANGED, before, ends_sessions=True, reason=reason)
+    announce_admin(user, principal)
+    return user
 
 
 @transaction.atomic
@@ -230,9 +232,7 @@ def _save(
         user.subject_version += 1
     save_unique(user)
     changes = [RowChange.of_row(user, before=before, after=user_values(user))] if before else []
-    recorded = record(user_event(action, user.id, **reason_given(reason)), principal.actor, changes=changes)
-    if action == actions.USER_ROLE_CHANGED:
-        announce_admin(user, recorded, principal)
+    record(user_event(action, user.id, **reason_given(reason)), principal.actor, changes=changes)
     raise_epoch(user_entity(user.id))
     if user.pk != principal.user_id:
         # The caller's rights may have ended while this transaction waited for its locks.

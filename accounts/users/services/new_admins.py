@@ -5,7 +5,6 @@ from typing import Final
 from accounts.models import User
 from accounts.principals import Principal
 from accounts.roles import ADMIN
-from audit.services.recording import Recorded
 from kernel.outbox.publishing import Announcement, publish
 from kernel.outbox.topics import Severity, Topic
 
@@ -18,14 +17,14 @@ TOPIC: Final = Topic(
 )
 
 
-def announce_admin(user: User, recorded: Recorded, principal: Principal) -> None:
-    """Publish it if the recorded change, a creation, an invitation or another role, made the user an administrator."""
+def announce_admin(user: User, principal: Principal) -> None:
+    """Publish it if the saved user, who is new or has another role, is an administrator."""
     if user.role != ADMIN:
         return
     publish(
         Announcement(
             topic=TOPIC.word,
-            dedup_key=f"{TOPIC.word}:{recorded.event_id}",
+            dedup_key=f"{TOPIC.word}:{user.id}:{user.subject_version}",
             object_type="user",
             object_id=str(user.id),
             object_name=user.username,

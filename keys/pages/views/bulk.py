@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
+from django.utils.functional import cached_property
 
 from accounts.holders import list_holders
 from accounts.principals import Principal
@@ -200,7 +201,7 @@ class BulkDisableView(_BulkView[DisableChosenForm]):
     button = "Disable keys"
     shows = "Last used"
 
-    @property
+    @cached_property
     def in_use(self) -> int:
         """The number of active keys that were used in the last 7 days."""
         active = [key.id for key, at in self.with_state() if at.status is Status.ACTIVE]
