@@ -17,6 +17,8 @@ class KeysConfig(AppConfig):
         from kernel.jobs import registry  # noqa: PLC0415 - models are not loaded before
         from kernel.outbox import topics  # noqa: PLC0415 - models are not loaded before
         from keys import schedule  # noqa: PLC0415
+        from keys.access.announcements import TOPIC  # noqa: PLC0415
+        from keys.deletion.announcements import TOPICS  # noqa: PLC0415
         from keys.models import Key, KeyRotationJob  # noqa: PLC0415
         from keys.policies.services.reading import visible_policies  # noqa: PLC0415
         from keys.rotation import task  # noqa: PLC0415
@@ -28,7 +30,7 @@ class KeysConfig(AppConfig):
         registry.register_periodic(
             "delete_expired_import_parameters", CLEANUP_SECONDS, delete_expired_parameters
         )
-        topics.register(schedule.DESTRUCTION_OVERDUE)
+        topics.register(TOPIC, *TOPICS)
         action_labels.register(LABELS)
         object_names.register(
             "key",

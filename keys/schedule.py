@@ -17,9 +17,8 @@ from audit.log.events import Source
 from kernel.clock import database_now
 from kernel.databases.transactions import try_lock
 from kernel.jobs.job import UNFINISHED
-from kernel.outbox.publishing import Announcement, publish
-from kernel.outbox.topics import Severity, Topic
 from keys.deletion import services as deletion
+from keys.deletion.announcements import announce_overdue_destruction
 from keys.models import KeyRotationJob, Selection
 from keys.rotation.services import jobs, rotating, used_up
 from keys.rotation.services.chosen import FEW
@@ -34,12 +33,6 @@ _LOCK: Final = int.from_bytes(b"cc-rotat")  # our key among PostgreSQL's advisor
 _LEAST_AGE: Final = timedelta(hours=1)
 _IN_USE: Final = timedelta(hours=2)
 _OVERDUE_AFTER: Final = timedelta(hours=1)
-DESTRUCTION_OVERDUE: Final = Topic(
-    word="key.destruction_overdue",
-    label="Destruction overdue",
-    severity=Severity.CRITICAL,
-    text="Material of the key {name} was due for destruction on {at} and still exists ({error_code}).",
-)
 
 
 def record_clock_changes() -> None:
@@ -67,27 +60,15 @@ def rotate_due() -> None:
 
 
 def destroy_due() -> None:
-    for due in deletion.destroy_due_keys(principal=_principal("destroy_due_keys")):
-        if due.error is not None:
-            logger.warning("a key was not destroyed: %s", due.error.code)
-            _announce_overdue(due, due.error.code)
-
-
-def _announce_overdue(due: deletion.DueDestruction, error_code: str) -> None:
-    """Once a day for each key."""
     now = database_now()
-    if due.due_at + _OVERDUE_AFTER > now:
-        return
-    publish(
-        Announcement(
-            topic=DESTRUCTION_OVERDUE.word,
-            dedup_key=f"{DESTRUCTION_OVERDUE.word}:{due.key.id}:{now:%Y-%m-%d}",
-            object_type="key",
-            object_id=str(due.key.id),
-            object_name=due.key.name,
-            facts={"at": f"{due.due_at:%Y-%m-%d %H:%MZ}", "version": due.version, "error_code": error_code},
-        )
-    )
+    for due in deletion.destroy_due_keys(principal=_principal("destroy_due_keys")):
+        if due.error is None:
+            continue
+        logger.warning("a key was not destroyed: %s", due.error.code)
+        if due.due_at + _OVERDUE_AFTER <= now:
+            announce_overdue_destruction(
+                due.key, due.due_at, now, version=due.version, error_code=due.error.code
+            )
 
 
 PERIODIC: Final[Mapping[str, Callable[[], None]]] = MappingProxyType(

@@ -17,7 +17,8 @@ class NotificationsConfig(AppConfig):
         from notifications.actions import LABELS  # noqa: PLC0415
         from notifications.services.cleanup import delete_old  # noqa: PLC0415
         from notifications.services.delivery import deliver_due  # noqa: PLC0415
-        from notifications.services.watch import watch_keys  # noqa: PLC0415
+        from notifications.services.watch_accounts import watch_accounts  # noqa: PLC0415
+        from notifications.services.watch_keys import watch_keys  # noqa: PLC0415
 
         outbox_topics.register(*topics.TOPICS)
         action_labels.register(LABELS)
@@ -28,4 +29,5 @@ class NotificationsConfig(AppConfig):
                 )  # a counter that begins at 0 shows its first increase
         registry.register_periodic("deliver_notifications", DELIVER_SECONDS, deliver_due)
         registry.register_periodic("watch_keys", WATCH_SECONDS, watch_keys)
+        registry.register_periodic("watch_accounts", WATCH_SECONDS, watch_accounts)
         registry.register_periodic("delete_old_notifications", CLEANUP_SECONDS, delete_old)

@@ -4,13 +4,6 @@ from typing import Final
 
 from kernel.outbox.topics import Severity, Topic
 
-ROTATION_DUE: Final = Topic(
-    word="key.rotation_due",
-    label="Rotation due soon",
-    severity=Severity.INFO,
-    text="The key {name} is due for rotation on {at}, in less than {within}.",
-    summary="{count} keys are due for rotation within {within}: {list}",
-)
 ROTATION_OVERDUE: Final = Topic(
     word="key.rotation_overdue",
     label="Rotation overdue",
@@ -39,6 +32,27 @@ DELETION_DENIED_USE: Final = Topic(
     text="Requests with the key {name} were denied because the key is scheduled for deletion.",
     summary="Requests with {count} keys were denied because the keys are scheduled for deletion: {list}",
 )
+TOKEN_EXPIRING: Final = Topic(
+    word="token.expiring",
+    label="Token expires soon",
+    severity=Severity.WARNING,
+    text="The token {name} expires on {at}, in less than {within}. Rotate it, so that its program continues to work.",
+    summary="{count} tokens expire within {within}: {list}",
+)
+TOKEN_UNUSED: Final = Topic(
+    word="token.unused",
+    label="Token unused",
+    severity=Severity.INFO,
+    text="The token {name}, created on {at}, has had no use for {within}. Revoke it if no program needs it.",
+    summary="{count} tokens have had no use for {within}: {list}",
+)
+SECOND_FACTOR_MISSING: Final = Topic(
+    word="user.second_factor_missing",
+    label="User without a second factor",
+    severity=Severity.WARNING,
+    text="The user {name} has no second factor. Anyone with their password can sign in as them.",
+    summary="{count} users have no second factor: {list}",
+)
 TEST: Final = Topic(
     word="notification.test",
     label="Test",
@@ -47,10 +61,12 @@ TEST: Final = Topic(
     is_selectable=False,
 )
 TOPICS: Final = (
-    ROTATION_DUE,
     ROTATION_OVERDUE,
     EXPIRING,
     DELETION_AHEAD,
     DELETION_DENIED_USE,
+    TOKEN_EXPIRING,
+    TOKEN_UNUSED,
+    SECOND_FACTOR_MISSING,
     TEST,
 )

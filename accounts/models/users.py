@@ -83,6 +83,10 @@ class UserQuerySet(models.QuerySet["User"]):
             case _:
                 return self.filter(~is_invited, is_active=True)
 
+    def with_own_password(self) -> Self:
+        """Without those who sign in through the identity provider only, or have not chosen a password yet."""
+        return self.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+
     def search(self, text: str) -> Self:
         """The users whose name or e-mail address contains every word. Both are stored in lower case."""
         found = self

@@ -15,6 +15,7 @@ class AlertKind(StrEnum):
     KEY_DENIED = "key_denied"
     KEY_DELETION_AHEAD = "key_deletion_ahead"
     DISK_FULL = "disk_full"
+    SIGN_INS_FAILED = "sign_ins_failed"
     AUDIT_UNVERIFIED = "audit_unverified"
     BACKUP_LATE = "backup_late"
     KEK_COPY_UNPROVED = "kek_copy_unproved"

@@ -47,7 +47,13 @@ def checklist(principal: Principal, facts: Facts) -> Sequence[_Step]:
     if steps:
         steps.append(_Step("Set up a second factor", facts.has_second_factor, url=reverse("mfa")))
     if may("users.manage"):
-        steps.append(_Step("Back up the key-encryption key", facts.has_kek_copies, how=_BACK_UP))
+        steps.append(
+            _Step(
+                "Back up the key-encryption key",
+                facts.service is not None and facts.service.has_kek_copies,
+                how=_BACK_UP,
+            )
+        )
         steps.append(
             _Step(
                 "Invite an auditor with read-only access",

@@ -13,16 +13,15 @@ from django.db.models.functions import JSONObject
 from accounts.models import ServiceAccount, User
 from accounts.principals import Principal
 from accounts.roles import AUDITOR
-from audit.actions import BACKUP_CREATED
 from audit.models import LogTarget
-from audit.sequencing.timestamps import CountOf, last_done_at
+from audit.sequencing.timestamps import CountOf
 from audit.services.log_status import Warnings, may_see_alarms, warning_columns, warnings_of
 from audit.services.verifications import Verification, last_verification
 from audit.usage.charts import RANGES
 from audit.usage.queries import rows_done
 from audit.usage.sums import DAY, Span, Used, used_in
 from console.home.denied_acts import DeniedActs, denied_act_columns
-from console.key_encryption.keks import has_good_copies
+from console.home.service_alerts import ServiceFacts, service_columns
 from crypto_ops.actions import MESSAGE_ENCRYPTED
 from kernel.databases.rows import is_of
 from kernel.jobs.job import JobRecord
@@ -52,8 +51,8 @@ class Facts:
 
     ``used`` are the operations within ``span``: 24 hours of the clock. ``failed_jobs`` counts those of the last day.
     ``has_log_targets``: there is at least one.
-    ``backed_up_at`` and ``has_kek_copies`` are only read for readers of the system. ``verification`` is only read for readers of
-    the whole log, and if no alarm is open.
+    ``service`` is None for those who may not read the system. ``verification`` is only read for readers of the whole log,
+    and if no alarm is open.
     """
 
     has_second_factor: bool
@@ -61,8 +60,7 @@ class Facts:
     has_encrypted: bool
     has_application: bool
     has_log_targets: bool
-    backed_up_at: datetime | None
-    has_kek_copies: bool
+    service: ServiceFacts | None
     failed_jobs: int
     denied_acts: DeniedActs
     keys: _KeyCounts
@@ -75,13 +73,14 @@ class Facts:
 def read_facts(principal: Principal, at: datetime) -> Facts:
     """Raises Denied."""
     own, span = ids_of_own_keys(principal=principal), RANGES["24h"].span(at)
+    reads_system = principal.has_permission("system.read")
     asked = {
         "used": used_in(span, own),
         "has_auditor": Exists(User.objects.filter(role=AUDITOR, is_active=True)),
         "has_log_targets": Exists(LogTarget.objects.all()),
         "has_application": Exists(ServiceAccount.objects.all()),
         "has_encrypted": Exists(rows_done(MESSAGE_ENCRYPTED, own)),
-        **(_copies() if principal.has_permission("system.read") else {}),
+        **(service_columns(at) if reads_system else {}),
         **_key_counts(principal, at),
         "failed_jobs": CountOf(failed_jobs(principal, at).order_by().values("pk")),
         **denied_act_columns(principal, at),
@@ -97,8 +96,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         has_encrypted=row["has_encrypted"],
         has_application=row["has_application"],
         has_log_targets=row["has_log_targets"],
-        backed_up_at=row.get("backed_up_at"),
-        has_kek_copies=row.get("has_kek_copies", False),
+        service=ServiceFacts.of_row(row) if reads_system else None,
         failed_jobs=row["failed_jobs"],
         denied_acts=DeniedActs.of_row(row),
         keys=_key_counts_of(row),
@@ -107,10 +105,6 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         log=log,
         verification=last_verification() if reads_verification else None,
     )
-
-
-def _copies() -> Mapping[str, BaseExpression]:
-    return {"backed_up_at": last_done_at(BACKUP_CREATED), "has_kek_copies": has_good_copies()}
 
 
 def failed_jobs(principal: Principal, at: datetime) -> QuerySet[JobRecord]:

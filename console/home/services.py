@@ -12,14 +12,13 @@ from django.urls import reverse
 
 from accounts.principals import Principal
 from audit.actions import EXPORT_FAILED
-from audit.forwarding.lags import late_targets
 from audit.models import EXPORT_PERMISSION, READ_TARGETS, RESOLVE_PERMISSION
 from audit.services.log_status import newest_alarms
-from console.checks import BAD, OK, check_backup, check_disk
 from console.home.alerts import Alert, AlertGroup, AlertKind, AlertObject
 from console.home.denied_acts import denied_act_alerts
 from console.home.facts import Facts, failed_jobs, read_facts
 from console.home.key_alerts import key_alerts
+from console.home.service_alerts import log_target_alerts, service_alerts
 from console.jobs.kinds import JOB_KINDS
 from console.key_encryption.rewraps import KIND as REWRAP
 from crypto_ops.files.task import KIND as FILE
@@ -50,7 +49,7 @@ def read_attention(*, principal: Principal, at: datetime, limit: int) -> Attenti
     facts = read_facts(principal, at)
     single = [
         *_of_the_log(principal, facts),
-        *_of_the_service(principal, facts, at),
+        *(service_alerts(facts.service, at) if facts.service else []),
         *_of_the_account(principal, facts),
     ]
     groups = [
@@ -110,22 +109,9 @@ def _failed_jobs(principal: Principal, facts: Facts, at: datetime, limit: int) -
 def _late_targets(principal: Principal, facts: Facts, at: datetime, limit: int) -> Iterator[AlertGroup]:
     if not (facts.has_log_targets and principal.has_permission(READ_TARGETS)):
         return
-    page = reverse("log-targets")
-    alerts = [
-        Alert(
-            AlertKind.LOG_TARGET_LATE,
-            text,
-            page,
-            "See the log targets",
-            AlertObject("log_target", str(target.id), target.name),
-            target.failing_since,
-        )
-        for target, text in late_targets(at)
-    ]
-    if alerts:
-        yield AlertGroup(
-            AlertKind.LOG_TARGET_LATE, len(alerts), alerts[:limit], page, "log targets do not get the log"
-        )
+    if alerts := log_target_alerts(at):
+        text = "log targets do not get the log"
+        yield AlertGroup(AlertKind.LOG_TARGET_LATE, len(alerts), alerts[:limit], reverse("log-targets"), text)
 
 
 def _of_the_log(principal: Principal, facts: Facts) -> Iterator[Alert]:
@@ -144,28 +130,6 @@ def _of_the_log(principal: Principal, facts: Facts) -> Iterator[Alert]:
         waiting = f"have been waiting {log.delay.seconds:.0f} seconds to be sequenced and signed"
         text = f"Audit log entries {waiting}.{refused}"
         yield Alert(AlertKind.AUDIT_DELAY, text, system, "Check the system", since=log.waits_since)
-
-
-def _of_the_service(principal: Principal, facts: Facts, at: datetime) -> Iterator[Alert]:
-    if not principal.has_permission("system.read"):
-        return
-    system, action = reverse("system"), "Check the system"
-    disk = check_disk()
-    if disk.state == BAD:
-        yield Alert(AlertKind.DISK_FULL, f"The data folder is nearly full: {disk.measured}.", system, action)
-    backup = check_backup(facts.backed_up_at, at)
-    if backup.state != OK:
-        last = facts.backed_up_at
-        text = "There is no database backup yet."
-        if last is not None:
-            text = f"The latest database backup is more than a day old ({last:%Y-%m-%d %H:%MZ})."
-        yield Alert(AlertKind.BACKUP_LATE, text, system, action, since=last)
-    if not facts.has_kek_copies:
-        text = (
-            "At least one key-encryption key has no checked copy. Without its key-encryption keys, a backup cannot be "
-            "used."
-        )
-        yield Alert(AlertKind.KEK_COPY_UNPROVED, text, system, action)
 
 
 def _of_the_account(principal: Principal, facts: Facts) -> Iterator[Alert]:

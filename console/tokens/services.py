@@ -6,16 +6,20 @@ from datetime import datetime, timedelta
 from typing import Final, TypedDict
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, TextField
+from django.db.models import F, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from accounts.models import ServiceToken
 from accounts.principals import KEY_WORDS, Principal
 from accounts.roles import ROLES
 from accounts.service_accounts.services.tokens import scopes_for
-from accounts.tokens.services.listing import ListedToken, describe_tokens, is_recent
-from audit.log.raw_rows import Spelled
-from audit.usage.tokens import uses_since
+from accounts.tokens.services.listing import (
+    ListedToken,
+    describe_tokens,
+    is_open,
+    is_recent,
+    is_unused_since,
+)
 from kernel.clock import process_now
 from keys.models.selection import UNUSED_FOR, in_order, window_after
 
@@ -72,16 +76,13 @@ def _matching(tokens: QuerySet[ServiceToken], only: TokenFilter, now: datetime) 
     if "search" in only:
         tokens = tokens.filter(name__icontains=only["search"])
     if "state" in only:
-        is_open = Q(user=None) | Q(subject_version=F("user__subject_version"))
-        tokens = tokens.filter(is_open, revoked_at=None, expires_at__gt=now)
+        tokens = tokens.filter(is_open(now))
     if "reach" in only:
         tokens = tokens.alias(words=Cast("scopes", TextField())).filter(_is_broad())
     if "lifetime" in only:
         tokens = tokens.filter(expires_at__gt=F("created_at") + LONG)
     if "use" in only:
-        since = now - UNUSED_FOR
-        used = uses_since(since).filter(token_id=Spelled(OuterRef("pk")))
-        tokens = tokens.filter(~Exists(used), created_at__lte=since)
+        tokens = tokens.filter(is_unused_since(now - UNUSED_FOR))
     return tokens
 
 

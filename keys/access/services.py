@@ -25,6 +25,7 @@ from kernel.identities import parse_uuid
 from kernel.labels import label_fault
 from kernel.trust.row_state import delete_rows
 from keys import actions, capabilities, metadata
+from keys.access.announcements import announce_tag_grant
 from keys.changing import MANAGE, KeyResult, change_each, require_for_all_keys
 from keys.entities import key_entity, tag_entity
 from keys.lifecycle import operations_of
@@ -106,7 +107,9 @@ def grant_tag(*, principal: Principal, tag: str, request: GrantRequest) -> KeyGr
         raise Invalid.of_field("tag", fault)
     grant = _new_grant(principal, request)
     grant.tag = tag
-    return _finish(principal, actions.GRANT_CREATED, grant, before=None, reason=request.reason)
+    _finish(principal, actions.GRANT_CREATED, grant, before=None, reason=request.reason)
+    announce_tag_grant(principal, grant)
+    return grant
 
 
 @transaction.atomic

@@ -15,6 +15,7 @@ from kernel.errors import DomainError, Invalid
 from kernel.labels import check_reason
 from keys import actions, trail
 from keys.changing import as_refusal, finish_change, lock_key, lock_policy_of, lock_version
+from keys.deletion.announcements import announce_scheduled_deletion
 from keys.errors import IllegalTransition, PolicyViolated
 from keys.lifecycle import State, VersionState, check_transition, effective_state
 from keys.models import Key, KeyVersion
@@ -57,6 +58,7 @@ def schedule_deletion(
     key.deletion_scheduled_at, key.deletion_at = now, now + timedelta(days=waiting_days)
     key.save_with_mac()
     _finish(principal, actions.KEY_DELETION_SCHEDULED, key, before, reason)
+    announce_scheduled_deletion(principal, key, key.deletion_at)
     return key
 
 
@@ -119,7 +121,9 @@ def schedule_version_destruction(
     before = trail.version_values(row)
     row.state = VersionState.SCHEDULED
     row.destruction_at = now + timedelta(days=waiting_days)
-    return _save_version(principal, actions.VERSION_DESTRUCTION_SCHEDULED, key, row, before, reason)
+    _save_version(principal, actions.VERSION_DESTRUCTION_SCHEDULED, key, row, before, reason)
+    announce_scheduled_deletion(principal, key, row.destruction_at, version=version)
+    return row
 
 
 @transaction.atomic

@@ -13,17 +13,17 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 10_183,
+    "accounts": 10_201,
     "audit": 23_875,
     "backups": 1_363,
     "canaries": 4_900,
     "ciphercanary": 3_499,
-    "console": 4_942,
+    "console": 5_054,
     "crypto_ops": 9_315,
     "demo": 1_231,
     "kernel": 15_193,
-    "keys": 13_034,
-    "notifications": 2_207,
+    "keys": 13_129,
+    "notifications": 2_284,
 }
 SLACK = 100
 MAX_FILES_IN_A_FOLDER = 20

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts.models import ServiceToken
 from accounts.principals import Principal
 from audit.log import object_names
-from audit.usage.tokens import TokenUse, last_token_uses
+from audit.log.raw_rows import Spelled
+from audit.usage.tokens import TokenUse, last_token_uses, uses_since
 from kernel.clock import process_now
 from kernel.databases.rows import first_of
 from kernel.identities import Identity
@@ -61,6 +62,18 @@ def is_recent(now: datetime) -> Q:
     """The tokens that are active or ended in the last 30 days."""
     since = now - _SHOWN_AFTER_END
     return Q(Q(revoked_at=None) | Q(revoked_at__gt=since), expires_at__gt=since)
+
+
+def is_open(now: datetime) -> Q:
+    """The tokens that work, if their owners do."""
+    same_sessions = Q(user=None) | Q(subject_version=F("user__subject_version"))
+    return Q(same_sessions, revoked_at=None, expires_at__gt=now)
+
+
+def is_unused_since(timestamp: datetime) -> Q:
+    """The tokens that existed then and have had no use since."""
+    used = uses_since(timestamp).filter(token_id=Spelled(OuterRef("pk")))
+    return Q(~Exists(used), created_at__lte=timestamp)
 
 
 def _has_id_prefix(text: str) -> Q:

@@ -167,7 +167,9 @@ def enable_user(*, principal: Principal, user_id: UUID, reason: str = "") -> Use
         return user
     before = user_values(user)
     user.is_active = True
-    return _save(user, principal, actions.USER_ENABLED, before, reason=reason)
+    _save(user, principal, actions.USER_ENABLED, before, reason=reason)
+    announce_admin(user, principal)
+    return user
 
 
 @transaction.atomic

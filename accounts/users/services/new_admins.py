@@ -12,13 +12,13 @@ TOPIC: Final = Topic(
     word="user.admin_added",
     label="New administrator",
     severity=Severity.WARNING,
-    text="{by} made {name} an administrator. If nobody planned this, another administrator must disable the account.",
+    text="{by} gave {name} the rights of an administrator. If nobody planned this, another administrator must disable the account.",
     warns_users=True,
 )
 
 
 def announce_admin(user: User, principal: Principal) -> None:
-    """Publish it if the saved user, who is new or has another role, is an administrator."""
+    """Publish it if the saved user is an administrator. They are new or enabled, or have another role."""
     if user.role != ADMIN:
         return
     publish(

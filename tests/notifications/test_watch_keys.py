@@ -14,9 +14,9 @@ from kernel.clock import database_now
 from kernel.outbox.models import Notification
 from keys.deletion.services import schedule_deletion
 from keys.lifecycle import State
-from keys.reading.forms import ORDERINGS, KeyFilterForm
-from notifications.services import watch
-from notifications.services.watch import watch_keys
+from keys.reading.forms import KeyFilterForm
+from notifications.services import conditions
+from notifications.services.watch_keys import PAGES, watch_keys
 from tests.factories import KeyFactory
 from tests.log_entries import record
 
@@ -32,7 +32,9 @@ def published():
     watch_keys()
     return [
         (each.topic, each.object_name, each.facts.get("within"))
-        for each in Notification.objects.order_by("topic", "object_name")
+        for each in Notification.objects.exclude(topic="key.deletion_scheduled").order_by(
+            "topic", "object_name"
+        )
     ]
 
 
@@ -57,13 +59,10 @@ def test_each_step_and_each_change_of_the_time_is_published(admin):
     assert {within for *_, within in published()} == {"30 days", "7 days"}
 
 
-def test_a_rotation_is_published_ahead_and_when_it_is_overdue(admin):
+def test_a_rotation_is_published_only_when_it_is_overdue(admin):
     new_key(admin, "overdue", next_rotation_at=ahead(days=-40))
-    new_key(admin, "soon", next_rotation_at=ahead(days=3))
-    assert published() == [
-        ("key.rotation_due", "soon", "7 days"),
-        ("key.rotation_overdue", "overdue", "overdue"),
-    ]
+    new_key(admin, "soon", next_rotation_at=ahead(hours=3))
+    assert published() == [("key.rotation_overdue", "overdue", "overdue")]
 
 
 def test_only_active_keys_are_watched(admin):
@@ -117,7 +116,7 @@ def test_a_denied_use_of_a_key_scheduled_for_deletion_is_published_once_a_day(ad
 
 
 def test_many_keys_of_a_step_are_published_as_one_notification_a_day(admin, monkeypatch):
-    monkeypatch.setattr(watch, "MOST_OF_STEP", 2)
+    monkeypatch.setattr(conditions, "MOST_OF_STEP", 2)
     for number in range(2):
         new_key(admin, f"few-{number}", expires_at=ahead(days=20))
     few = [("key.expiring", "few-0", "30 days"), ("key.expiring", "few-1", "30 days")]
@@ -132,20 +131,20 @@ def test_many_keys_of_a_step_are_published_as_one_notification_a_day(admin, monk
     assert summary.sentence.endswith("/keys/?finding=expiring")
 
 
-@pytest.mark.parametrize("query", watch.LISTS.values())
-def test_the_key_list_knows_the_filters_of_a_summary(query):
-    asked = QueryDict(query)
-    assert KeyFilterForm(asked).is_valid()
-    assert asked.get("ordering", "name") in ORDERINGS
+@pytest.mark.parametrize("page", PAGES)
+def test_the_key_list_knows_the_filters_of_a_summary(page):
+    path, _, query = page.partition("?")
+    assert path == "keys/"
+    assert KeyFilterForm(QueryDict(query)).is_valid()
 
 
 def test_a_scan_costs_a_fixed_number_of_statements_for_each_batch(admin, monkeypatch):
-    monkeypatch.setattr(watch, "AT_ONCE", 2)
+    monkeypatch.setattr(conditions, "AT_ONCE", 2)
     for number in range(5):
         new_key(admin, f"key-{number}", expires_at=ahead(days=2, minutes=number))
     assert len(published()) == 5
     with CaptureQueriesContext(connection) as statements:
         watch_keys()
     clock = int(connection.vendor == "postgresql")
-    # Ten steps; three batches; the denials.
-    assert len(statements) == 10 + 3 + 1 + clock
+    # Seven steps; three batches; the denials.
+    assert len(statements) == 7 + 3 + 1 + clock
