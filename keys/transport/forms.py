@@ -21,13 +21,16 @@ _FORMATS: Final = MappingProxyType(
     {
         "pem": "PEM: a private or public key",
         "pkcs8": "PKCS #8 in base64: a private key",
-        "jwk": "JWK: a JSON object",
         "raw": "Raw bytes in base64: a symmetric key",
+        "jwk": "JWK: a JSON object",
         "public": "SubjectPublicKeyInfo in base64 or PEM: a public key",
         "wrapped": "Wrapped by RSA and AES, in base64",
         "hpke": "Wrapped by HPKE, in base64",
     }
 )
+# The others suit every algorithm. The first one that suits is the suggestion.
+_SYMMETRIC_ONLY: Final = frozenset({"raw"})
+_ASYMMETRIC_ONLY: Final = frozenset({"pem", "pkcs8", "public"})
 # Texts keep their line breaks. Base64 is often pasted with some.
 _TEXTS: Final = frozenset({"pem", "jwk", "public"})
 _PLAIN: Final = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
@@ -39,9 +42,12 @@ class ImportForm(NewKeyForm):
     more_options = ("expires_at", "tags", "exportable")
 
     algorithm = forms.ChoiceField(
-        help_text="It must match the material. Keys of type rsa-2048 only verify or decrypt."
+        help_text="It must match the material. Keys of type rsa-2048 only verify or decrypt.",
+        widget=forms.Select(attrs={"hx-get": "", "hx-target": "#format-choice", "hx-include": "#id_format"}),
     )
-    format = forms.ChoiceField()
+    format = forms.ChoiceField(
+        error_messages={"invalid_choice": "Choose a format that suits the algorithm and the connection."}
+    )
     material = forms.CharField(
         label="Key material",
         strip=False,
@@ -79,7 +85,20 @@ class ImportForm(NewKeyForm):
         super().__init__(*args, **kwargs)
         self.is_private_connection = is_private_connection
         offer(self, "algorithm", [("", "Choose an algorithm"), *_grouped_algorithms()])
-        offered = [each for each in _FORMATS.items() if is_private_connection or each[0] in PROTECTED]
+        if self.is_bound:
+            self.offer_formats()
+
+    def offer_formats(self) -> None:
+        """Those that suit the chosen algorithm. Without one, all."""
+        chosen = algorithm_choices().get(self["algorithm"].value() or "")
+        unsuited = frozenset[str]()
+        if chosen is not None:
+            unsuited = _SYMMETRIC_ONLY if chosen.algorithm.is_asymmetric else _ASYMMETRIC_ONLY
+        offered = [
+            (word, label)
+            for word, label in _FORMATS.items()
+            if word not in unsuited and (self.is_private_connection or word in PROTECTED)
+        ]
         offer(self, "format", offered)
 
     def import_request(self) -> ImportRequest:

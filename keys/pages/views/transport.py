@@ -36,6 +36,7 @@ class ImportView(FormView[Principal, ImportForm]):
     rules = dict.fromkeys(("GET", "POST"), Rule("keys.import", actions.KEY_IMPORTED))
     section = "keys"
     template = "keys/import.html"
+    parts = frozenset({"format-choice"})
     draft_fields = tuple(name for name in ImportForm.base_fields if name not in _NOT_IN_DRAFTS)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -65,6 +66,9 @@ class ImportView(FormView[Principal, ImportForm]):
         return self.done(reverse("key", args=[key.name]), f"Key {key.name} imported.")
 
     def show_form(self, form: ImportForm, **context: Any) -> HttpResponse:
+        if self.is_part:
+            form.initial = {name: self.request.GET.get(name, "") for name in ("algorithm", "format")}
+        form.offer_formats()
         return self.page(form=form, more=[form[name] for name in form.more_options], **context)
 
 
