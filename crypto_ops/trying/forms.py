@@ -14,6 +14,7 @@ from crypto_ops.requests import (
     MAX_TRIED_BYTES,
     MAX_TRIED_CHARACTERS,
 )
+from crypto_ops.trying.services import TRIAL_LABELS
 from crypto_ops.trying.texts import FORMATS, octets_of, public_key_of, require_ciphertext
 from kernel.clock import process_now
 from kernel.crypto.encoding import encode_base64
@@ -22,18 +23,20 @@ from kernel.crypto.sealing import envelope
 from kernel.errors import Invalid
 from kernel.pages.forms import PageForm, offer
 from keys import lifecycle
-from keys.explanations import MODE_LABELS, OPERATION_LABELS
+from keys.explanations import MODE_LABELS
 from keys.metadata import MAX_VERSION
 from keys.models import Key
 
 # By the purpose of the key, the operations that the page can try.
 TRIED: Final[Mapping[str, tuple[str, ...]]] = {
-    "encrypt": ("encrypt", "decrypt", "reencrypt"),
-    "sign": ("sign", "verify"),
+    "encrypt": ("encrypt", "decrypt", "reencrypt", "data_key", "derive"),
+    "sign": ("sign", "verify", "jwt", "csr"),
     "mac": ("mac", "verify"),
     "encapsulate": ("encapsulate", "decapsulate"),
     "agree": ("agree",),
 }
+# The operations that do not read ``input``.
+_WITHOUT_INPUT: Final = frozenset({"encapsulate", "data_key", "derive", "jwt", "csr"})
 # Input is confidential: browsers must not store it or send it to a spelling service.
 UNKEPT: Final = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
 
@@ -64,11 +67,12 @@ class TrialForm(PageForm):
         self.key = key
         self.unreadable: Invalid | None = None
         self.body: dict[str, Any] = {"key_id": str(key.id)}
-        offer(self, "operation", [(word, OPERATION_LABELS[word]) for word in TRIED[key.purpose]])
+        self.fields["input"].required = self["operation"].value() not in _WITHOUT_INPUT
+        offer(self, "operation", [(word, TRIAL_LABELS[word]) for word in TRIED[key.purpose]])
         offer(self, "mode", [(name, name) for name in key.protecting_modes])
         self.fields["mode"].label = MODE_LABELS[key.purpose]
 
-    def _add(self, name: str, field: str, read: Callable[[], str]) -> None:
+    def _add(self, name: str, field: str, read: Callable[[], object]) -> None:
         """Add a member to the body. ``field``: gets the error of ``read``."""
         try:
             self.body[name] = read()
@@ -87,7 +91,7 @@ class TrialForm(PageForm):
         return self.cleaned_data.get("mode") or self.key.default_mode
 
 
-class _SealingTrialForm(TrialForm):
+class SealingTrialForm(TrialForm):
     """Encrypt, decrypt or re-encrypt."""
 
     aad = forms.CharField(
@@ -131,10 +135,13 @@ class _SealingTrialForm(TrialForm):
             else:
                 del self.body["key_id"]
                 self._add("ciphertext", "input", self._ciphertext)
-            self._add("aad", "aad", lambda: self._base64("aad", MAX_AAD_BYTES))
-            if not self.body.get("aad"):
-                self.body.pop("aad", None)
+            self._add_aad()
         return given
+
+    def _add_aad(self) -> None:
+        self._add("aad", "aad", lambda: self._base64("aad", MAX_AAD_BYTES))
+        if not self.body.get("aad"):
+            self.body.pop("aad", None)
 
     def _ciphertext(self) -> str:
         try:
@@ -147,7 +154,7 @@ class _SealingTrialForm(TrialForm):
             raise
 
 
-class _VerifyingTrialForm(TrialForm):
+class VerifyingTrialForm(TrialForm):
     """Sign or compute a MAC, and verify. ``proof``: the signature or MAC to verify."""
 
     proof = forms.CharField(
@@ -180,7 +187,7 @@ class _VerifyingTrialForm(TrialForm):
         return given
 
 
-class _SecretTrialForm(TrialForm):
+class SecretTrialForm(TrialForm):
     """Encapsulate, decapsulate, or agree on a secret. ``input``: the ciphertext, or the other party's public key."""
 
     key_version = forms.IntegerField(
@@ -199,7 +206,7 @@ class _SecretTrialForm(TrialForm):
         if key.purpose == "agree":
             field.label, field.help_text = "Public key of the other party", "PEM."
         else:
-            field.label, field.help_text, field.required = "Ciphertext", "In base64.", False
+            field.label, field.help_text = "Ciphertext", "In base64."
             version = self.fields["key_version"]
             version.initial = key.primary_version
             version.help_text = (
@@ -224,12 +231,3 @@ class _SecretTrialForm(TrialForm):
     def _public_key(self) -> str:
         text = self.cleaned_data["input"]
         return encode_base64(public_key_of(text, field="input", max_bytes=MAX_PUBLIC_KEY_BYTES))
-
-
-TRIAL_FORMS: Final[Mapping[str, type[TrialForm]]] = {
-    "encrypt": _SealingTrialForm,
-    "sign": _VerifyingTrialForm,
-    "mac": _VerifyingTrialForm,
-    "encapsulate": _SecretTrialForm,
-    "agree": _SecretTrialForm,
-}

@@ -4,12 +4,17 @@ from dataclasses import dataclass
 
 from crypto_ops.encryption.services.messages import Decrypted, EncryptRequest
 from crypto_ops.reencryption.services.one_message import Reencrypted
+from crypto_ops.secrets.services.data_keys import DataKey
+from crypto_ops.secrets.services.derivations import DerivedKey
 from crypto_ops.secrets.services.shared_secrets import SharedSecret
+from crypto_ops.signatures.services.csr import SignedCsr
+from crypto_ops.signatures.services.jwts import SignedJwt
 from crypto_ops.signatures.services.macs import ComputedMac
 from crypto_ops.signatures.services.signatures import Signature, SignRequest
 from crypto_ops.signatures.services.verification import Verification
 from crypto_ops.trying.texts import FORMATS, shown_as
 from kernel.crypto.encoding import encode_base64
+from kernel.crypto.modes import Mode
 from kernel.crypto.sealing import envelope
 from kernel.crypto.sealing.envelope import Envelope
 
@@ -127,6 +132,43 @@ def verified(_wanted: object, result: Verification, *, how: str) -> TryResult:
     )
 
 
+def data_key(_wanted: object, result: DataKey) -> TryResult:
+    shown = [_Shown("ciphertext", "Ciphertext", envelope.encode(result.envelope))]
+    for form, label, octets in (
+        ("plaintext", "Plaintext", result.plaintext),
+        ("public", "Public key", result.public_key),
+    ):
+        if octets is not None:
+            shown.append(_Shown(form, label, encode_base64(octets)))
+    return TryResult(
+        sentence=f"Generated a data key, encrypted with version {result.key_version} ({result.mode.name}).",
+        shown=shown,
+        mode=result.mode.name,
+        next_operation="decrypt",
+    )
+
+
+def derived(_wanted: object, result: DerivedKey) -> TryResult:
+    return _of_octets("Derived a key", result.derived, result.key_version, result.mode)
+
+
+def token(_wanted: object, result: SignedJwt) -> TryResult:
+    return _of_text("Signed a JWT", "JWT", result.jwt, result)
+
+
+def certificate_request(_wanted: object, result: SignedCsr) -> TryResult:
+    return _of_text("Signed a request for a certificate", "CSR", result.pem, result)
+
+
+def _of_text(done: str, label: str, text: str, result: SignedJwt | SignedCsr) -> TryResult:
+    return TryResult(
+        sentence=f"{done} with version {result.key_version} ({result.mode.name}).",
+        shown=[_Shown(label.lower(), label, text)],
+        mode=result.mode.name,
+        next_operation="",
+    )
+
+
 def encapsulated(_wanted: object, result: SharedSecret) -> TryResult:
     return TryResult(
         sentence=f"Encapsulated a secret to version {result.key_version} ({result.mode.name}).",
@@ -142,10 +184,14 @@ def encapsulated(_wanted: object, result: SharedSecret) -> TryResult:
 
 def shared(_wanted: object, result: SharedSecret, *, how: str) -> TryResult:
     """``how``: the words for how the secret was found."""
+    return _of_octets(f"{how} a secret", result.secret, result.key_version, result.mode)
+
+
+def _of_octets(done: str, octets: bytes, version: int, mode: Mode) -> TryResult:
     return TryResult(
-        sentence=f"{how} a secret of {_bytes(len(result.secret))} with version {result.key_version} ({result.mode.name}).",
-        shown=[_Shown(form, FORMATS[form], shown_as(result.secret, form)) for form in ("base64", "hex")],
-        mode=result.mode.name,
+        sentence=f"{done} of {_bytes(len(octets))} with version {version} ({mode.name}).",
+        shown=[_Shown(form, FORMATS[form], shown_as(octets, form)) for form in ("base64", "hex")],
+        mode=mode.name,
         next_operation="",
     )
 

@@ -1,5 +1,6 @@
 """The operations that a page offers for a key, and the reasons why some are currently unavailable."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,20 +18,28 @@ from keys.lifecycle import LifecycleState, State, Status
 from keys.models import Key
 
 DECRYPT_OFF: Final = "Decryption in the browser is turned off on this server. Use the API to decrypt."
-# The operations that show what a key protects.
-REVEALING: Final = frozenset({"decrypt", "decapsulate", "agree"})
+# The operations that show what a key protects, or a secret that follows from it.
+REVEALING: Final = frozenset({"decrypt", "decapsulate", "agree", "derive"})
+# On the page, an operation is done once. A certificate signing request has no permission of its own.
+TRIAL_LABELS: Final[Mapping[str, str]] = {
+    **OPERATION_LABELS,
+    "data_key": "Generate a data key",
+    "derive": "Derive a key",
+    "jwt": "Sign a JWT",
+    "csr": "Sign a CSR",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class OperationChoice:
-    """An operation, named by its permission; ``reason`` is empty if it is available."""
+    """An operation, named as in ``TRIAL_LABELS``; ``reason`` is empty if it is available."""
 
     word: str
     reason: str
 
     @property
     def label(self) -> str:
-        return OPERATION_LABELS[self.word]
+        return TRIAL_LABELS[self.word]
 
     def __str__(self) -> str:
         return self.label
@@ -55,6 +64,7 @@ def operation_choices(principal: Principal, key: Key) -> list[OperationChoice]:
 def console_operation_choices(principal: Principal, key: Key) -> list[OperationChoice]:
     """The same for the console, where decryption may be switched off."""
     choices = operation_choices(principal, key)
+    choices += [OperationChoice("csr", choice.reason) for choice in choices if choice.word == "sign"]
     if settings.CC_CONSOLE_DECRYPT:
         return choices
     return [

@@ -3,6 +3,7 @@
 *Try it* calls the same services as the API and stores nothing.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,16 +15,19 @@ from django.utils.functional import cached_property
 
 from accounts.principals import Principal
 from crypto_ops import actions
-from crypto_ops.deciding.services import perform_measured
+from crypto_ops.deciding.services import KeyRequest, perform_measured
 from crypto_ops.encryption.api import DecryptView, EncryptView
 from crypto_ops.items.api import MessageView
 from crypto_ops.items.wire import aad_of
 from crypto_ops.reencryption.api import ReencryptView
 from crypto_ops.reencryption.services.one_message import ReencryptRequest, reencrypt
-from crypto_ops.secrets.api import AgreeView, DecapsulateView, EncapsulateView
-from crypto_ops.signatures.api import MacView, SignView, VerifyMacView, VerifyView
+from crypto_ops.secrets.api import AgreeView, DataKeyView, DecapsulateView, DeriveView, EncapsulateView
+from crypto_ops.signatures.api import CsrView, MacView, SignJwtView, SignView, VerifyMacView, VerifyView
+from crypto_ops.signatures.serializers import CsrSerializer
+from crypto_ops.signatures.services.csr import CsrRequest
 from crypto_ops.trying import results
-from crypto_ops.trying.forms import TRIAL_FORMS, TRIED, TrialForm
+from crypto_ops.trying.forms import TRIED, TrialForm
+from crypto_ops.trying.issuing_forms import TRIAL_FORMS
 from crypto_ops.trying.results import TryResult
 from crypto_ops.trying.services import (
     REVEALING,
@@ -41,6 +45,7 @@ from kernel.http.context import in_context
 from kernel.pages.curl import curl_of
 from kernel.pages.form_views import FormView
 from kernel.pages.views import refuse
+from kernel.rest.views import validated
 from kernel.rules import Rule
 from keys import capabilities
 from keys.lifecycle import operations_of
@@ -57,17 +62,29 @@ _NOT_DECRYPTED: Final = (
 class _Trial:
     """One operation of the page. ``view`` handles its API request, to ``path``. ``shown`` makes the output of a result."""
 
-    view: type[MessageView]
+    view: type[MessageView | CsrView]
     path: str
     shown: Callable[[Any, Any], TryResult]
+
+    def request(self, form: TrialForm) -> KeyRequest[Any]:
+        """Raises Invalid, UnsupportedAlgorithm."""
+        if not issubclass(self.view, MessageView):
+            return CsrRequest(key_id=form.key.id, **validated(CsrSerializer, form.body))
+        codec = self.view.codec
+        # As JSON, because claims of a JWT stay undecoded.
+        return codec.request(msgspec.json.decode(json.dumps(form.body), type=codec.body))
 
 
 # By the purpose of the key and the operation. Re-encryption differs.
 TRIALS: Final[Mapping[tuple[str, str], _Trial]] = {
     ("encrypt", "encrypt"): _Trial(EncryptView, "encrypt", results.encrypted),
     ("encrypt", "decrypt"): _Trial(DecryptView, "decrypt", results.decrypted),
+    ("encrypt", "data_key"): _Trial(DataKeyView, "data-keys", results.data_key),
+    ("encrypt", "derive"): _Trial(DeriveView, "derive", results.derived),
     ("sign", "sign"): _Trial(SignView, "sign", results.signed),
     ("sign", "verify"): _Trial(VerifyView, "verify", partial(results.verified, how="signed")),
+    ("sign", "jwt"): _Trial(SignJwtView, "jwt/sign", results.token),
+    ("sign", "csr"): _Trial(CsrView, "keys/{key_id}/csr", results.certificate_request),
     ("mac", "mac"): _Trial(MacView, "mac", results.computed),
     ("mac", "verify"): _Trial(VerifyMacView, "mac/verify", partial(results.verified, how="computed")),
     ("encapsulate", "encapsulate"): _Trial(EncapsulateView, "encapsulate", results.encapsulated),
@@ -78,6 +95,12 @@ TRIALS: Final[Mapping[tuple[str, str], _Trial]] = {
 }
 
 
+# The fields of the page by those of the API, if the names differ.
+_FIELDS: Final = dict.fromkeys(("data", "message", "ciphertext", "public_key"), "input") | {
+    "algorithm": "mode",
+    "signing_algorithm": "mode",
+    "key_pair": "contents",
+}
 _TAKE: Final = "take"  # use a result as the next input: fill the form without performing an operation
 
 
@@ -142,14 +165,13 @@ def _action_of(trial: _Trial | None) -> str:
 
 def _perform(trial: _Trial, form: TrialForm, principal: Principal) -> tuple[TryResult, str]:
     """The result, and the same API request as a curl command. Raises the engine's refusals, and Refused."""
-    codec = trial.view.codec
-    wanted = codec.request(msgspec.convert(form.body, codec.body))
+    wanted = trial.request(form)
     if wanted.key_id != form.key.id:
         raise DecryptionFailed  # on the page of a key, a ciphertext of another key is wrong
     if form.cleaned_data["operation"] in REVEALING:
         require_console_decrypt()
     shown = trial.shown(wanted, perform_measured(wanted, principal))
-    return shown, curl_of(f"/api/v1/{trial.path}", form.body)
+    return shown, curl_of(f"/api/v1/{trial.path.format(key_id=form.key.id)}", form.body)
 
 
 def _reencrypt(form: TrialForm, principal: Principal) -> tuple[TryResult, str]:
@@ -181,11 +203,10 @@ def _target(name: str, key: Key, principal: Principal) -> Any:
 
 
 def _of_the_form(refusal: DomainError) -> DomainError:
-    """The refusal of a field of the API that the page calls ``input``."""
-    if isinstance(refusal, Invalid) and len(refusal.fields) == 1:
-        [(field, [message])] = refusal.fields.items()
-        if field in {"data", "message", "ciphertext", "public_key"}:
-            return Invalid.of_field("input", message)
+    """The same refusal, at the fields of the page."""
+    refusal.fields = {
+        _FIELDS.get(name, name.partition(".")[0]): found for name, found in refusal.fields.items()
+    }
     return refusal
 
 

@@ -109,20 +109,11 @@ class ApiView[P: Caller](APIView):
 
     def read(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
         """The validated body. Raises Invalid with the fields at fault."""
-        return self._validate(serializer_class, self.request.data)
+        return validated(serializer_class, self.request.data)
 
     def read_query(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
         """The validated query string. Raises Invalid with the parameters at fault."""
-        return self._validate(serializer_class, self.request.query_params)
-
-    def _validate(self, serializer_class: type[StrictSerializer], data: Any) -> dict[str, Any]:
-        serializer = blank(serializer_class)
-        serializer.initial_data = data
-        try:
-            serializer.is_valid(raise_exception=True)
-        except ValidationError as error:
-            raise invalid(error) from None
-        return cast("dict[str, Any]", serializer.validated_data)
+        return validated(serializer_class, self.request.query_params)
 
     def page[Rows: QuerySet[Any] | list[Any]](
         self,
@@ -134,7 +125,7 @@ class ApiView[P: Caller](APIView):
         sent = self.request.query_params.copy()
         for name in sent.keys() - {"page", "limit"}:
             del sent[name]
-        window = self._validate(PageQuery, sent)
+        window = validated(PageQuery, sent)
         page, limit = window["page"], window["limit"]
         count = len(found) if isinstance(found, list) else found.count()
         rows = read(cast("Rows", found[(page - 1) * limit : page * limit]))
@@ -180,3 +171,14 @@ def link_header(links: Mapping[str, str | None]) -> dict[str, str]:
     relations = {"next": "next", "previous": "prev"}
     parts = [f'<{url}>; rel="{relations[name]}"' for name, url in links.items() if url]
     return {"Link": ", ".join(parts)} if parts else {}
+
+
+def validated(serializer_class: type[StrictSerializer], data: Any) -> dict[str, Any]:
+    """Raises Invalid with the fields at fault."""
+    serializer = blank(serializer_class)
+    serializer.initial_data = data
+    try:
+        serializer.is_valid(raise_exception=True)
+    except ValidationError as error:
+        raise invalid(error) from None
+    return cast("dict[str, Any]", serializer.validated_data)

@@ -238,7 +238,7 @@ def test_the_page_names_the_date_of_the_state_that_forbids_an_operation(
     ciphertext = encrypted(browser, path, "hello")
     bench.change_key(key["id"], verb, **fields)
     content = browser.get(path).content.decode()
-    assert re.search(rf"Unavailable: Encrypt(, [\w-]+)*\. {words}", content)
+    assert re.search(rf"Unavailable: Encrypt(, [\w -]+)*\. {words}", content)
     assert ("Enter the name of another key. This key cannot encrypt." in content) == ("reencrypt" in left)
     offered = re.findall(r'name="operation" id="\w+" value="(\w+)"( checked)?( disabled)?', content)
     assert {word for word, _, disabled in offered if not disabled} == left

@@ -89,7 +89,7 @@ def test_the_client_and_its_command_are_shown_where_they_have_programs(bench, se
 def test_the_page_lists_unavailable_operations_with_the_reason(bench, key):
     bench.change_key(key["id"], "disable")
     content = signed_in(bench.persona).get(f"/keys/{key['name']}/use/").content.decode()
-    closed = "Unavailable: Encrypt, Decrypt, Re-encrypt, Generate data keys, Derive keys."
+    closed = "Unavailable: Encrypt, Decrypt, Re-encrypt, Generate a data key, Derive a key."
     assert f"{closed} {key['name']} was disabled on 20" in content
 
 

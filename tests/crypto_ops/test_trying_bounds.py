@@ -4,7 +4,7 @@ import pytest
 
 from crypto_ops.files import forms as file_forms
 from crypto_ops.files import uploads
-from crypto_ops.trying.forms import TRIAL_FORMS
+from crypto_ops.trying.issuing_forms import TRIAL_FORMS
 from keys.models import Key
 from tests.factories import KeyFactory
 from tests.personas import b64
