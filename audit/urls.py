@@ -8,7 +8,7 @@ from audit.api import proofs
 from audit.api import saved_filters as saved_filters_api
 from audit.api import segments as segments_api
 from audit.api import witness as witness_api
-from audit.views import alarms, exports, log_targets, logs, saved_filters, segments
+from audit.views import alarms, checkpoints, exports, log_targets, logs, saved_filters, segments
 from kernel.pages.operations import operation_paths
 
 api = [
@@ -83,6 +83,7 @@ pages = [
     path("audit/alarms/", alarms.AlarmListView.as_view(), name="alarms"),
     path("audit/alarms/<uuid:alarm_id>/resolve", alarms.ResolveAlarmView.as_view(), name="alarm-resolve"),
     path("audit/archive/", segments.SegmentListView.as_view(), name="audit-archive"),
+    path("audit/checkpoints/", checkpoints.CheckpointListView.as_view(), name="audit-checkpoints"),
     path("audit/log-targets/", log_targets.LogTargetListView.as_view(), name="log-targets"),
     path("audit/log-targets/new", log_targets.NewLogTargetView.as_view(), name="log-target-new"),
     path("audit/log-targets/<uuid:target_id>/", log_targets.LogTargetView.as_view(), name="log-target"),

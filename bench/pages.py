@@ -139,6 +139,7 @@ def pages(entry: int) -> list[Page]:
         "/audit/?search=company",
         "/audit/?search=without-a-match",
         "/audit/alarms/",
+        "/audit/checkpoints/",
         "/audit/archive/",
         "/audit/log-targets/",
         "/audit/exports/",

@@ -124,6 +124,7 @@ PAGES = {
     "audit-entry-proof": Page(READERS),
     "alarms": Page(frozenset({"admin", "operator", "auditor"})),
     "alarm-resolve": Page(ADMIN, ADMIN),
+    "audit-checkpoints": Page(READERS),
     "audit-archive": Page(frozenset({"admin", "operator", "auditor"})),
     "log-targets": Page(frozenset({"admin", "operator", "auditor"})),
     "log-target": Page(frozenset({"admin", "operator", "auditor"})),

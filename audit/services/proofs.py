@@ -6,21 +6,26 @@ Inclusion proofs and checkpoints are verified before they are returned. A client
 distinguish an altered database from a bug of its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from django.db.models import QuerySet
 
 from audit.errors import NotSequenced
 from audit.log.entries import ENTRY_FIELDS, entry_bytes, values_of
 from audit.models import READ_PERMISSION, AuditCheckpoint, AuditLog, AuditReceipt, Reader
 from audit.sequencing.checkpoints.signing_keys import trusted_keys
+from audit.sequencing.checkpoints.witnesses import ANCHOR
 from audit.sequencing.eras import Eras
 from audit.sequencing.lag import Lag, read_lag
 from audit.sequencing.tree import ALTERED, database_reader, latest_checkpoint, read_tree
 from audit.services.verifications import Verifications, read_verifications
-from audit.services.witnessed import cosigned_note, lines_of, read_witnessed
+from audit.services.witnessed import cosigned_note, count_cosignatures, lines_of, read_witnessed
 from audit.tlog import merkle
-from audit.tlog.checkpoint import Checkpoint, open_note
+from audit.tlog.checkpoint import Checkpoint, VerifierKey, open_note
 from audit.tlog.proof import format_proof
 from kernel import installation
+from kernel.crypto.encoding import encode_base64
 from kernel.errors import Invalid, NotFound
 from kernel.trust.row_mac import IntegrityFailed
 
@@ -66,6 +71,20 @@ class _SignedHead:
     receipts: tuple[AuditReceipt, ...]
     lag: Lag
     verifications: Verifications | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCheckpoint:
+    """``root`` is in base64, and "" if a signature or the size is wrong. ``note`` has the cosignatures of witnesses.
+
+    ``anchors`` have stored the checkpoint, and ``cosigned`` of our witnesses have cosigned it.
+    """
+
+    row: AuditCheckpoint
+    root: str
+    note: str
+    anchors: Sequence[str]
+    cosigned: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +142,34 @@ def find_checkpoint(*, reader: Reader, size: int | None = None) -> _SignedHead:
     return _SignedHead(opened(row), row, note, size_of_witnessed, receipts, read_lag(), verifications)
 
 
+def find_checkpoints(*, reader: Reader) -> QuerySet[AuditCheckpoint]:
+    """The checkpoints, newest first. Show them with ``with_signatures``. Raises Denied."""
+    reader.scope(READ_PERMISSION)
+    return AuditCheckpoint.objects.order_by("-size")
+
+
+def with_signatures(
+    rows: Sequence[AuditCheckpoint], trusted: Sequence[VerifierKey]
+) -> list[ListedCheckpoint]:
+    """The rows, verified with these keys, and their receipts, with one query."""
+    receipts: dict[int, list[AuditReceipt]] = {row.size: [] for row in rows}
+    for receipt in AuditReceipt.objects.filter(size__in=receipts).order_by("anchor"):
+        receipts[receipt.size].append(receipt)
+    return [_listed(row, trusted, receipts[row.size]) for row in rows]
+
+
+def _listed(
+    row: AuditCheckpoint, trusted: Sequence[VerifierKey], receipts: Sequence[AuditReceipt]
+) -> ListedCheckpoint:
+    try:
+        root = encode_base64(_open(row, trusted).root)
+    except IntegrityFailed:
+        root = ""
+    note = row.note + lines_of(receipts).get(row.size, "")
+    anchors = [each.anchor for each in receipts if each.is_authentic and not each.anchor.startswith(ANCHOR)]
+    return ListedCheckpoint(row, root, note, anchors, count_cosignatures(row, receipts))
+
+
 def prove_consistency(*, reader: Reader, first: int, second: int | None = None) -> ConsistencyProof:
     """Prove consistency between any two sizes of the tree. ``second`` defaults to that of the newest checkpoint.
 
@@ -157,8 +204,12 @@ def _newest_size() -> int:
 
 def opened(row: AuditCheckpoint) -> Checkpoint:
     """The checkpoint of the row, verified. Raises IntegrityFailed if its signatures or its size are wrong."""
+    return _open(row, trusted_keys())
+
+
+def _open(row: AuditCheckpoint, trusted: Sequence[VerifierKey]) -> Checkpoint:
     try:
-        checkpoint = open_note(row.note, trusted_keys())
+        checkpoint = open_note(row.note, trusted)
     except ValueError:
         raise IntegrityFailed(ALTERED) from None
     if checkpoint.size != row.size:

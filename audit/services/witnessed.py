@@ -17,6 +17,7 @@ from audit.sequencing.checkpoints.witnesses import ANCHOR, configured_witnesses,
 from audit.tlog.checkpoint import CheckpointInvalid, VerifierKey
 from audit.tlog.cosignature import Cosignature, find_cosignatures
 from kernel.clock import process_now
+from kernel.databases.rows import AnyOf
 
 _LATE: Final = timedelta(minutes=15)
 _MOST_TRIED: Final = 10  # checkpoints: an attacker can insert receipts, which do not count
@@ -35,6 +36,45 @@ class Witnessed:
     checkpoint: AuditCheckpoint | None = None
     count: int = 0
     at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessState:
+    """A witness with the size of the newest checkpoint for which it has a receipt, and when it cosigned this checkpoint.
+
+    ``size`` is None without a receipt, and ``at`` is None if the cosignature is invalid.
+    """
+
+    url: str
+    key: VerifierKey
+    size: int | None = None
+    at: datetime | None = None
+
+
+def list_witnesses() -> list[WitnessState]:
+    """The witnesses of ``CC_WITNESSES``, with two queries."""
+    witnesses = configured_witnesses()
+    if not witnesses:
+        return []
+    receipts = [AuditReceipt.objects.filter(anchor=each.anchor).order_by("-size")[:1] for each in witnesses]
+    newest = {receipt.anchor: receipt for receipt in AuditReceipt.objects.filter(id__in=AnyOf(receipts))}
+    rows = AuditCheckpoint.objects.in_bulk({receipt.size for receipt in newest.values()})
+    states = []
+    for witness in witnesses:
+        receipt = newest.get(witness.anchor)
+        row = rows.get(receipt.size) if receipt else None
+        note = row.note + lines_of([receipt]).get(row.size, "") if receipt and row else ""
+        at = [datetime.fromtimestamp(each.timestamp, UTC) for each in _cosignatures_in(note, [witness.key])]
+        states.append(
+            WitnessState(witness.url, witness.key, receipt.size if receipt else None, next(iter(at), None))
+        )
+    return states
+
+
+def count_cosignatures(row: AuditCheckpoint, receipts: Iterable[AuditReceipt]) -> int:
+    """How many of our witnesses cosigned the checkpoint, by these receipts."""
+    witnesses = [witness.key for witness in configured_witnesses()]
+    return len(_cosignatures_in(row.note + lines_of(receipts).get(row.size, ""), witnesses))
 
 
 def read_witnessed(newest: AuditCheckpoint | None) -> Witnessed | None:

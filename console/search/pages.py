@@ -47,6 +47,7 @@ PAGES: Final = (
     _Page("policy-new", "Create policy", "new add"),
     _Page("audit", "Audit log", "events activity history"),
     _Page("alarms", "Alarms", "audit integrity tampering"),
+    _Page("audit-checkpoints", "Checkpoints", "audit verify vkey keys witnesses anchors signatures proof"),
     _Page("audit-archive", "Archive", "audit segments retention"),
     _Page("log-targets", "Log targets", "audit siem syslog forwarding splunk elastic"),
     _Page("log-target-new", "Create log target", "new add siem syslog"),

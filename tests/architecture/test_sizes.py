@@ -14,15 +14,15 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 10_201,
-    "audit": 23_875,
+    "audit": 24_035,
     "backups": 1_363,
     "canaries": 4_900,
     "ciphercanary": 3_499,
-    "console": 5_054,
-    "crypto_ops": 9_315,
+    "console": 5_055,
+    "crypto_ops": 9_520,
     "demo": 1_231,
-    "kernel": 15_193,
-    "keys": 13_129,
+    "kernel": 15_195,
+    "keys": 13_152,
     "notifications": 2_284,
 }
 SLACK = 100

@@ -27,6 +27,8 @@ PAGES = {
     "/audit/?more=1": LIST + 2,  # the filter choices, and the names of keys
     "/keys/{name}/activity/?search=created": CALLER + 4,  # the key; its ids; the list, the newest segment
     "/audit/{log_id}/": CALLER + 5,
+    "/audit/checkpoints/": CALLER
+    + 5,  # the checkpoints, their receipts and keys; the verifications, the pass
     "/audit/archive/": CALLER + 2,  # the segments, and their sum
     "/audit/saved/": CALLER + 1,
     "/audit/exports/": CALLER + 1,

@@ -84,9 +84,14 @@ def promote_covered_keys(*, waits: bool = False) -> None:
 
 def trusted_keys() -> list[VerifierKey]:
     """All keys: next, active and retired, in order of creation, with one query. Raises IntegrityFailed."""
+    return [key for key, _ in stored_keys()]
+
+
+def stored_keys() -> list[tuple[VerifierKey, CheckpointKey]]:
+    """The keys of ``trusted_keys`` with their rows. Raises IntegrityFailed."""
     instance = Subquery(Instance.objects.values("id")[:1])
     rows = CheckpointKey.objects.annotate(instance_id=instance).order_by(*_ORDER)
-    return [_verifier_key(_origin_of(row.instance_id), row.check_mac()) for row in rows]
+    return [(_verifier_key(_origin_of(row.instance_id), row.check_mac()), row) for row in rows]
 
 
 def active_signers() -> list[tuple[VerifierKey, Signer]]:
