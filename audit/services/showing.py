@@ -75,8 +75,17 @@ def with_names(
     ``known`` are names of visible objects, ``{(type, id): name}``.
     """
     names = dict(known or {})
-    objects = [(entry.object_type, entry.object_id) for entry in entries]
-    names |= object_names.visible_names(reader, [each for each in objects if each not in names])
+    names |= object_names.visible_names(reader, [each for each in objects_of(entries) if each not in names])
+    return set_names(entries, names)
+
+
+def objects_of(entries: Iterable[AuditLog]) -> list[tuple[str, str]]:
+    """Their types and ids."""
+    return [(entry.object_type, entry.object_id) for entry in entries]
+
+
+def set_names(entries: Sequence[AuditLog], names: Mapping[tuple[str, str], str]) -> Sequence[AuditLog]:
+    """Like ``with_names``, with all names of visible objects and no query."""
     for entry in entries:
         object_id = str(entry.object_id)
         if name := names.get((entry.object_type, object_id)):

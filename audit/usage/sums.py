@@ -4,17 +4,17 @@
 counts all keys. Hours come from the roll-ups, days from their sums. A roll-up of a whole day has its last hour.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
 
-from django.db.models import CharField, Expression, F, JSONField, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import JSONObject
+from django.db.models import CharField, Expression, F, Q, QuerySet, Sum
 
 from audit.log.events import Outcome
 from audit.models import UsageDay, UsageRollup
 from audit.sequencing.daily_usage import first_day
+from kernel.databases.rows import RowsOf
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BUSIEST = 20
@@ -102,10 +102,43 @@ def busiest_callers(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
     return _busiest_of_days(span, UsageDay.Kind.PRINCIPAL)
 
 
-def used_in(span: Span, keys: Keys = None) -> Subquery:
-    """The totals of the span, as a column of a larger statement. ``Used(**value)`` reads it; NULL if there are none."""
-    rows = _within(span.since, keys).order_by().annotate(one=Value(1)).values("one")
-    return Subquery(rows.annotate(sums=JSONObject(**_SUMS)).values("sums"), output_field=JSONField())
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The usage of the hours of a day, and the busiest keys and callers of all of them, as ``used_over_time`` and the others."""
+
+    steps: Sequence[tuple[datetime, Used]]
+    by_key: Sequence[tuple[str, Used]]
+    by_caller: Sequence[tuple[str, Used]]
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any], span: Span) -> Self:
+        """Of a row with the ``day_columns``."""
+        found = {
+            datetime.fromisoformat(hour).replace(tzinfo=UTC): used
+            for hour, used in _read(row["used_by_hour"])
+        }
+        steps = [(start, found.get(start, Used())) for start in span.starts]
+        return cls(steps, _read(row["busiest_keys"]), _read(row["busiest_callers"]))
+
+    @property
+    def used(self) -> Used:
+        return Used(*(sum(getattr(used, name) for _, used in self.steps) for name in _SUMS))
+
+
+def day_columns(span: Span, keys: Keys, keys_of_callers: Keys, most: int) -> Mapping[str, RowsOf]:
+    """The columns of a larger statement that ``Day.of_row`` reads. ``most``: the number of keys, and of callers."""
+    hours = _within(span.since, keys).values_list("hour").annotate(**_SUMS).order_by()
+    return {
+        "used_by_hour": RowsOf(hours, "hour", *_SUMS),
+        "busiest_keys": RowsOf(_by_use("key_id", span, keys)[:most], "key_id", *_SUMS),
+        "busiest_callers": RowsOf(_by_use("principal", span, keys_of_callers)[:most], "principal", *_SUMS),
+    }
+
+
+def _read(rows: Sequence[tuple[str, int, int, int]] | None) -> list[tuple[str, Used]]:
+    """The busiest first."""
+    found = [(name, Used(*sums)) for name, *sums in rows or ()]
+    return sorted(found, key=lambda each: (-each[1].total, each[0]))
 
 
 def _within(since: datetime, keys: Keys) -> QuerySet[UsageRollup]:
@@ -114,8 +147,12 @@ def _within(since: datetime, keys: Keys) -> QuerySet[UsageRollup]:
 
 
 def _busiest(column: str, span: Span, keys: Keys) -> list[tuple[str, Used]]:
+    return [(found, Used(*sums)) for found, *sums, _ in _by_use(column, span, keys)[:BUSIEST]]
+
+
+def _by_use(column: str, span: Span, keys: Keys) -> QuerySet[UsageRollup, tuple[Any, ...]]:
     rows = _within(span.since, keys).values_list(column).annotate(**_SUMS, all=Sum("count"))
-    return [(found, Used(*sums)) for found, *sums, _ in rows.order_by("-all", column)[:BUSIEST]]
+    return rows.order_by("-all", column)
 
 
 def _days(span: Span, kind: UsageDay.Kind, subjects: Keys = None) -> QuerySet[UsageDay]:

@@ -14,12 +14,12 @@ from accounts.models import ServiceAccount, User
 from accounts.principals import Principal
 from accounts.roles import AUDITOR
 from audit.models import LogTarget
-from audit.sequencing.timestamps import CountOf
+from audit.sequencing.timestamps import CountOf, pass_progress, signed_at
 from audit.services.log_status import Warnings, may_see_alarms, warning_columns, warnings_of
-from audit.services.verifications import Verification, last_verification
+from audit.services.verifications import Verifications, last_verifications
 from audit.usage.charts import RANGES
 from audit.usage.queries import rows_done
-from audit.usage.sums import DAY, Span, Used, used_in
+from audit.usage.sums import DAY, Day, Span, Used, day_columns
 from console.home.denied_acts import DeniedActs, denied_act_columns
 from console.home.service_alerts import ServiceFacts, service_columns
 from crypto_ops.actions import MESSAGE_ENCRYPTED
@@ -31,8 +31,10 @@ from keys.models import Key
 from keys.models.selection import Finding, has_finding, has_status
 from keys.models.visibility import visible_parts
 from keys.reading.services import ids_of_own_keys
+from keys.usage.services.callers import ids_with_callers
 
 _JOINED = (Finding.DELETION_DENIED, Finding.DENIED)
+_BUSIEST = 5  # keys, and callers
 _SCANNED = (Finding.OVERDUE, Finding.EXPIRING, Finding.DELETION_AHEAD)
 
 
@@ -49,9 +51,9 @@ class _KeyCounts:
 class Facts:
     """Single values and the state of the log.
 
-    ``used`` are the operations within ``span``: 24 hours of the clock. ``failed_jobs`` counts those of the last day.
+    ``day`` has the operations within ``span``: 24 hours of the clock. ``failed_jobs`` counts those of the last day.
     ``has_log_targets``: there is at least one.
-    ``service`` is None for those who may not read the system. ``verification`` is only read for readers of the whole log,
+    ``service`` is None for those who may not read the system. ``verifications`` are only read for readers of the whole log,
     and if no alarm is open.
     """
 
@@ -65,9 +67,14 @@ class Facts:
     denied_acts: DeniedActs
     keys: _KeyCounts
     span: Span
-    used: Used
+    day: Day
     log: Warnings
-    verification: Verification | None
+    signed_at: datetime | None
+    verifications: Verifications | None
+
+    @property
+    def used(self) -> Used:
+        return self.day.used
 
 
 def read_facts(principal: Principal, at: datetime) -> Facts:
@@ -75,7 +82,7 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
     own, span = ids_of_own_keys(principal=principal), RANGES["24h"].span(at)
     reads_system = principal.has_permission("system.read")
     asked = {
-        "used": used_in(span, own),
+        **day_columns(span, own, ids_with_callers(principal=principal), _BUSIEST),
         "has_auditor": Exists(User.objects.filter(role=AUDITOR, is_active=True)),
         "has_log_targets": Exists(LogTarget.objects.all()),
         "has_application": Exists(ServiceAccount.objects.all()),
@@ -85,11 +92,13 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         "failed_jobs": CountOf(failed_jobs(principal, at).order_by().values("pk")),
         **denied_act_columns(principal, at),
         **warning_columns(principal),
+        "signed_at": signed_at(),
+        "pass_progress": pass_progress(),
     }
     person = User.objects.filter(pk=principal.person_id)
     row: dict[str, Any] = dict(person.values("requires_second_factor", **asked).get())
     log = warnings_of(row, at)
-    reads_verification = may_see_alarms(principal) and not log.alarms
+    reads_verifications = may_see_alarms(principal) and not log.alarms
     return Facts(
         has_second_factor=row["requires_second_factor"],
         has_auditor=row["has_auditor"],
@@ -101,9 +110,10 @@ def read_facts(principal: Principal, at: datetime) -> Facts:
         denied_acts=DeniedActs.of_row(row),
         keys=_key_counts_of(row),
         span=span,
-        used=Used(**row["used"] or {}),
+        day=Day.of_row(row, span),
         log=log,
-        verification=last_verification() if reads_verification else None,
+        signed_at=row["signed_at"],
+        verifications=last_verifications(row["pass_progress"]) if reads_verifications else None,
     )
 
 

@@ -116,7 +116,7 @@ def _late_targets(principal: Principal, facts: Facts, at: datetime, limit: int) 
 
 def _of_the_log(principal: Principal, facts: Facts) -> Iterator[Alert]:
     system, log = reverse("system"), facts.log
-    verification = facts.verification
+    verification = facts.verifications.full if facts.verifications else None
     if verification is not None and verification.problem:
         yield Alert(
             AlertKind.AUDIT_UNVERIFIED,

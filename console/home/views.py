@@ -9,15 +9,17 @@ from accounts.principals import Principal
 from accounts.users.services import set_up
 from audit.actions import WRITER_HEARTBEAT
 from audit.browse.selection import LogCriteria
+from audit.log.object_names import visible_names
 from audit.models import AuditLog
 from audit.sequencing.catching_up import ShowsLog
 from audit.services.reading import find_logs
-from audit.services.showing import show_newest, with_names
+from audit.services.showing import objects_of, set_names, show_newest
+from audit.usage.charts import RANGES, chart
 from console import actions
 from console.home.alerts import AlertGroup, AlertKind
 from console.home.checklist import checklist
 from console.home.services import Attention, read_attention
-from console.usage.services import log_pages
+from console.usage.services import busiest_of, log_pages, named_objects
 from kernel.clock import process_now
 from kernel.pages.views import PageView, known_principal
 from kernel.rules import AUTHENTICATED, PUBLIC, Rule
@@ -48,6 +50,8 @@ class HomeView(ShowsLog, PageView[Principal]):
         entries = [] if self.target == "home-now" else self._newest_entries()
         attention = read_attention(principal=self.principal, at=process_now(), limit=FIRST_ALERTS)
         facts = attention.facts
+        named = [*named_objects(facts.day), *objects_of(entries)]
+        names = visible_names(self.principal, named)
         steps = checklist(self.principal, facts)
         return self.page(
             at=attention.at,
@@ -55,14 +59,15 @@ class HomeView(ShowsLog, PageView[Principal]):
             steps=steps,
             groups=_without_step(attention) if steps else attention.groups,
             log=log_pages(self.principal, facts.span),
-            entries=entries,
+            chart=chart(RANGES["24h"], facts.day.steps),
+            busiest=busiest_of(self.principal, facts.span, facts.day, names),
+            entries=set_names(entries, names),
         )
 
     def _newest_entries(self) -> Sequence[AuditLog]:
         # Exclude heartbeats, which would crowd out the actions of users.
         rows = find_logs(reader=self.principal, criteria=LogCriteria()).exclude(action=WRITER_HEARTBEAT)
-        entries, _ = show_newest(rows, _NEWEST)
-        return with_names(self.principal, entries)
+        return show_newest(rows, _NEWEST)[0]
 
 
 def _without_step(attention: Attention) -> list[AlertGroup]:

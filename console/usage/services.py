@@ -1,8 +1,9 @@
 """Usage of the keys that a user may see: sums over a period, for pages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import product
 
 from django.urls import reverse
 
@@ -13,7 +14,7 @@ from audit.log.events import Outcome
 from audit.models import READ_PERMISSION
 from audit.services.reading import logged_names
 from audit.usage.charts import Range, chart
-from audit.usage.sums import Span, Used, busiest_callers, busiest_keys, used_over_time
+from audit.usage.sums import Day, Span, Used, busiest_callers, busiest_keys, used_over_time
 from kernel.pages.chart import Chart
 from keys.reading.services import ids_of_own_keys
 from keys.usage.services.callers import ids_with_callers
@@ -39,6 +40,14 @@ class _LogPages:
 
     denied: str
     failed: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Busiest:
+    """The busiest keys and callers of a day."""
+
+    by_key: Sequence[_Row]
+    by_caller: Sequence[_Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,26 @@ def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:
         ],
         by_caller=[_row("actor", found, user_names.get(found, ""), used, since) for found, used in callers],
     )
+
+
+def busiest_of(principal: Principal, span: Span, day: Day, names: Mapping[tuple[str, str], str]) -> _Busiest:
+    """The rows of a day of ``Facts``. ``names`` are those of its ``named_objects`` that the principal may see."""
+    callers = {found: names[each] for each in named_objects(day) if each in names for found in each[1:]}
+    others = logged_names(found for found, _ in day.by_caller if found not in callers)
+    since = span.since if principal.scope(READ_PERMISSION) == "all" else None
+    return _Busiest(
+        [_row("object", found, names.get(("key", found), ""), used, since) for found, used in day.by_key],
+        [
+            _row("actor", found, callers.get(found) or others.get(found, ""), used, since)
+            for found, used in day.by_caller
+        ],
+    )
+
+
+def named_objects(day: Day) -> list[tuple[str, str]]:
+    """The types and ids of its keys, and of its callers, which are users or service accounts."""
+    callers = product(("user", "service_account"), (found for found, _ in day.by_caller))
+    return [*(("key", found) for found, _ in day.by_key), *callers]
 
 
 def _row(log_filter: str, found: str, name: str, used: Used, since: datetime | None) -> _Row:

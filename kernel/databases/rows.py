@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import BigIntegerField, Expression, Q, QuerySet
+from django.db.models import BigIntegerField, Expression, JSONField, Q, QuerySet, Subquery
 
 from kernel.errors import NotFound
 from kernel.identities import Identity
@@ -23,6 +23,29 @@ class AnyOf(Expression):
         # SQLite limits a part of a union only inside of a subquery.
         sql = " UNION ALL ".join(f"SELECT id FROM ({part}) part" for part, _ in found)  # noqa: S608 - from the ORM
         return f"({sql})", tuple(value for _, parameters in found for value in parameters)
+
+
+class RowsOf(Subquery):
+    """The rows of a query as a list of lists, in one column of a larger statement, without an order; None if there are none.
+
+    ``columns`` are the names of the columns. JSON contains the values, so a time is a text.
+    """
+
+    output_field = JSONField()
+
+    def __init__(self, rows: QuerySet[Any, Any], *columns: str) -> None:
+        super().__init__(rows)
+        self.columns = columns
+
+    def as_sql(
+        self, compiler: Any, connection: Any, template: str | None = None, **extra_context: Any
+    ) -> tuple[str, tuple[Any, ...]]:
+        names = ", ".join(connection.ops.quote_name(each) for each in self.columns)
+        lists = f"JSON_GROUP_ARRAY(JSON_ARRAY({names}))"
+        if connection.vendor == "postgresql":
+            lists = f"JSONB_AGG(JSONB_BUILD_ARRAY({names}))"
+        rows = f"(SELECT {lists} FROM (%(subquery)s) listed)"  # noqa: S608 - from the ORM
+        return super().as_sql(compiler, connection, template or rows, **extra_context)
 
 
 def is_of(identity: Identity, *, user: str, other: str = "actor_id") -> Q:

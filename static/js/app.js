@@ -95,7 +95,8 @@
   // Polling is not user activity, so it does not renew the session.
   const refreshesItself = (event) => event.detail.elt.hasAttribute("data-auto-refresh");
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (refreshesItself(event) && (document.hidden || signedOut)) event.preventDefault();
+    const waits = () => document.hidden || signedOut || $("details[open]", event.detail.elt); // a refresh would close it
+    if (refreshesItself(event) && waits()) event.preventDefault();
   });
   document.addEventListener("htmx:configRequest", (event) => {
     if (refreshesItself(event)) event.detail.headers["CC-Poll"] = "true";

@@ -1,5 +1,6 @@
 """Home shows open problems only to users who may see or fix them, and nothing otherwise."""
 
+import re
 from datetime import timedelta
 from functools import partial
 
@@ -7,12 +8,15 @@ import pytest
 
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditBundle, AuditExport
+from audit.sequencing.bundles.step import sequence_step
+from audit.sequencing.checkpoints.signing import sign_checkpoint
 from audit.usage.sums import Used
 from console.home.views import FIRST_ALERTS
 from kernel.clock import database_now, process_now
 from keys.models import Key
 from keys.states.services import disable_key, revoke_key
 from tests.accounts.test_totp import enrol
+from tests.audit.pages import links
 from tests.browsing import signed_in
 from tests.console.conftest import HTMX, alerts_on_home
 from tests.endpoints import make_alarm
@@ -178,3 +182,47 @@ def test_the_refresh_is_a_part_that_leaves_the_log_alone(at_admin, django_assert
 def test_the_newest_events_are_shown(at_admin):
     newest = log_rows().order_by("-id").first()
     assert f"/audit/{newest.id}/" in at_admin.get("/home/").content.decode()
+
+
+def test_home_shows_the_hours_of_the_day_and_its_busiest_keys_and_callers(
+    at_admin, admin, developer, make_key, use
+):
+    for number in range(6):
+        use(make_key(admin, f"key-{number}"), 10 * number + 1, by=admin)
+    use(make_key(admin, "at-night"), 500, by=developer, ago=timedelta(hours=3))
+    use("nobody-has-this", 40, outcome="denied")
+    page = at_admin.get("/home/")
+    chart, busiest = page.context["chart"], page.context["busiest"]
+    assert [column.allowed for column in chart.columns if column.total] == [500, 156]
+    assert [row.name for row in busiest.by_key] == ["at-night", "key-5", "key-4", "", "key-3"]
+    assert [(row.name, row.used.total) for row in busiest.by_caller] == [
+        (developer.user.username, 500),
+        ("ada", 156),
+        ("", 40),
+    ]
+    assert {"/keys/key-5/", busiest.by_caller[0].log_url} <= set(links(page))
+
+
+def test_home_shows_a_developer_the_callers_of_the_keys_that_they_created(admin, developer, make_key, use):
+    use(make_key(admin, "not-theirs"), 1000, by=admin)
+    use(make_key(developer, "theirs"), 7, by=admin)
+    page = signed_in(developer).get("/home/")
+    busiest = page.context["busiest"]
+    assert [row.name for row in busiest.by_key] == ["theirs"]
+    assert [(row.name, row.used.total, row.log_url) for row in busiest.by_caller] == [("ada", 7, "")]
+    assert "Audit log and backups" not in page.content.decode()
+
+
+def test_home_shows_the_state_of_the_log_and_of_the_backups(at_admin, auditor):
+    sequence_step()
+    sign_checkpoint()
+    content = signed_in(auditor).get("/home/").content.decode()
+    state = content[content.index("Audit log and backups") :]
+    assert re.search(r"<dt>Last signed</dt><dd><time[^>]*>[^<]*</time> \(just now\)</dd>", state)
+    assert re.search(r"<dt>Last backup</dt><dd><time[^>]*>[^<]*</time> \(just now\)</dd>", state)
+    assert "The log has not been fully verified yet." in state
+    make_alarm()
+    assert re.search(
+        r'<dt>Verification</dt><dd><a href="/audit/alarms/">1 open alarm</a>',
+        at_admin.get("/home/").content.decode(),
+    )

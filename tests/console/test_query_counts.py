@@ -45,7 +45,7 @@ def add_rows(persona, make_key, use, number):
     for each in range(number, number + 3):
         key = make_key(persona, f"key-{each}", rotation_period_days=90)
         use(key, 5, by=persona)
-        use(key, 1, outcome="denied")
+        use(key, 1, by=persona, outcome="denied")
         disable_key(principal=persona.principal, key_id=key.id, reason="a rehearsal")
 
 
@@ -71,7 +71,7 @@ def test_home_costs_twelve_statements_at_most_if_everything_needs_attention(
         doomed.refresh_from_db()
         doomed.deletion_at = database_now() + timedelta(days=days)
         doomed.save_with_mac()
-        use(doomed, 1, outcome="denied")
+        use(doomed, 1, by=admin, outcome="denied")
     developer.api.post(f"/api/v1/keys/{uuid4()}/revoke", {"reason": "a try"})
     AuditExport.objects.create(
         kind="audit_export",
