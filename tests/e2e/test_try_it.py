@@ -64,6 +64,15 @@ def test_a_message_goes_to_and_fro_without_being_typed_again(admin, key):
     assert page.locator("#try-result textarea").count() == 0
     assert page.locator("#try-said").inner_text() == ""
     assert page.get_by_label("Additional authenticated data").input_value() == "invoice 8"
+    page.get_by_role("link", name="Rotate now").click()
+    page.get_by_role("dialog").get_by_label("Reason").fill("a suspicion")
+    page.get_by_role("dialog").get_by_role("button", name="Rotate now").click()
+    page.locator("#toasts", has_text=f"{key['name']} rotated.").wait_for()
+    assert page.get_by_label("Input", exact=True).input_value() == ciphertext
+    assert page.get_by_role("button", name="Decrypt", exact=True).is_visible()
+    page.get_by_label("Additional authenticated data").fill("invoice 7")
+    run(page, "Decrypt")
+    assert result(page) == SECRET
     assert not admin.was_reloaded()
 
 
