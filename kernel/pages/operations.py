@@ -16,7 +16,7 @@ from kernel.clock import database_now
 from kernel.http.context import set_audit_object
 from kernel.pages.form_views import FormView
 from kernel.pages.forms import PageForm, ReasonForm
-from kernel.pages.views import PageView
+from kernel.pages.views import PageView, shown_url
 from kernel.rules import Rule
 
 
@@ -98,7 +98,11 @@ class OperationView(FormView[Any, PageForm]):
 
     @property
     def return_url(self) -> str:
+        """The page of the subject, or the list from which the dialog was opened, with its filters."""
         url: str = self.subject.page(self.principal, self.found)
+        shown = shown_url(self.request)
+        if shown.path in {url, *map(reverse, self.subject.lists)}:
+            return f"{shown.path}?{shown.query}" if shown.query else shown.path
         return url
 
     def form(self, data: QueryDict | None = None) -> PageForm:
@@ -145,7 +149,7 @@ class Subject[S]:
     name instead, ``find_named`` finds the object or None, without checks, and ``object_id`` is the id of a subject.
 
     ``title`` ends the title of the page, and ``back`` is the link back from an operation that is not available.
-    ``parts`` are partials of ``details``; ``section`` as in ``PageView``. If the facts come from the audit log,
+    ``lists`` are URL names of other pages that offer the operations. ``parts`` are partials of ``details``; ``section`` as in ``PageView``. If the facts come from the audit log,
     ``catch_up`` waits for what was done just before.
     """
 
@@ -164,6 +168,7 @@ class Subject[S]:
     details: str = ""
     parts: frozenset[str] = frozenset()
     back: str = "Back to {}"
+    lists: tuple[str, ...] = ()
     catch_up: Callable[[], object] = lambda: None
 
     def object_of(self, principal: Any, ids: Mapping[str, Any]) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """The page of all service tokens."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from audit.models import TokenLastUse
 from kernel.clock import database_now
 from tests.browsing import signed_in
 from tests.console.test_pages_tokens import new_token, plain
-from tests.factories import KeyFactory, ServiceAccountFactory
+from tests.factories import KeyFactory, ServiceAccountFactory, TokenFactory
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -138,3 +139,11 @@ def test_the_page_costs_the_same_statements_however_many_tokens_there_are(browse
         aged(new_token(developer))
         aged(new_token(admin, account_id=account.id))
     assert before <= cost() <= 12
+
+
+def test_a_token_of_another_owner_is_revoked_from_the_list(browser, account):
+    token = TokenFactory(account_id=account.id).token
+    shown = "http://testserver/tokens/?use=unused"
+    headers = {"HX-Request": "true", "HX-Target": "dialog-body", "HX-Current-URL": shown}
+    done = browser.post(f"/tokens/{token.id}/revoke", {"reason": "unused"}, headers=headers)
+    assert json.loads(done["HX-Location"])["path"] == "/tokens/?use=unused"

@@ -163,3 +163,17 @@ def test_the_page_costs_the_same_statements_however_many_grants_there_are(browse
         aged(GrantFactory(tag=f"p-{number}", to=account))
         aged(GrantFactory(tag=f"p-{number}", to=developer.user))
     assert before <= cost() <= 12
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        ("http://testserver/grants/?search=billing", "/grants/?search=billing"),
+        ("http://testserver/keys/?search=billing", "/grants/"),
+    ],
+)
+def test_the_list_keeps_its_filters_after_a_removal(browser, account, key, shown, expected):
+    grant = GrantFactory(key=key, to=account)
+    headers = {"HX-Request": "true", "HX-Target": "dialog-body", "HX-Current-URL": shown}
+    done = browser.post(f"{PATH}{grant.id}/remove", {"reason": "left"}, headers=headers)
+    assert json.loads(done["HX-Location"])["path"] == expected
