@@ -10,7 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from accounts.principals import Principal
+from audit import actions
+from audit.log.events import Event
 from audit.sequencing.running import checkpoint_now
+from audit.services.recording import record_alone
 from backups.other_database import run_on_other_database
 from backups.writing import write_snapshot
 from crypto_ops.deciding.services import perform_measured
@@ -33,15 +36,20 @@ type _Step = tuple[str, Callable[[], object]]
 def run_drill(messages: int, *, url: str, principal: Principal) -> Iterator[tuple[str, float]]:
     """Yield the name and the seconds of each step. ``url``: an empty database; "" for a temporary SQLite file.
 
-    The copy has a temporary data folder with the key-encryption keys, which is removed at the end. Raises Conflict if
-    a step fails, and what ``write_snapshot`` raises.
+    The copy has a temporary data folder with the key-encryption keys, which is removed at the end. Then the log records
+    the drill. Raises Conflict if a step fails, AuditUnavailable, and what ``write_snapshot`` raises.
     """
+    total = 0.0
     with TemporaryDirectory(prefix="restore-drill-") as temporary:
         folder = Path(temporary)
         for name, step in _steps(folder, messages, url, principal):
             began = time.monotonic()
             step()
-            yield name, time.monotonic() - began
+            seconds = time.monotonic() - began
+            total += seconds
+            yield name, seconds
+    meta = {"messages": messages, "seconds": round(total)}
+    record_alone(Event(action=actions.BACKUP_DRILLED, object_type="backup", meta=meta), principal.actor)
 
 
 def _steps(folder: Path, messages: int, url: str, principal: Principal) -> Sequence[_Step]:
@@ -72,7 +80,7 @@ def _write_messages(path: Path, messages: int, principal: Principal) -> None:
 def decrypt_messages(path: Path, principal: Principal) -> int:
     """Decrypt each message of a file of ``run_drill``, and compare it. Returns their number.
 
-    Raises Conflict for another plaintext, and the refusals of the
+    Raises Conflict for another plaintext, and what the decryption raises.
     """
     lines = path.read_text().splitlines()
     for line in lines:

@@ -146,6 +146,7 @@ def pages(entry: int) -> list[Page]:
         "/jobs/",
         "/usage/?range=7d",
         "/system/",
+        "/system/backups/",
         "/reference/",
         "/reference/keys/",
         "/account/",

@@ -16,6 +16,7 @@ FIRST_KEY_CREATED: Final = LABELS.add("console.first_key.created", "Create first
 FIRST_KEY_DECRYPTED: Final = LABELS.add("console.first_key.decrypted", "Decrypt first message")
 USAGE_READ: Final = LABELS.add("console.usage.read", "View usage")
 SYSTEM_READ: Final = LABELS.add("console.system.read", "View system")
+BACKUP_LISTED: Final = LABELS.add("console.backup.listed", "List backups")
 KEK_ROTATED: Final = LABELS.add_guarded("console.kek.rotated", "Rotate key-encryption key")
 KEK_RETIRED: Final = LABELS.add_guarded("console.kek.retired", "Retire key-encryption key")
 KEK_COPY_CHECKED: Final = LABELS.add("console.kek.copy_checked", "Check copy of key-encryption keys")

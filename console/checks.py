@@ -12,6 +12,7 @@ from kernel.templatetags.pages import byte_size
 OK, WARNING, BAD, OFF = "ok", "warning", "bad", "off"
 LEAST_FREE_BYTES, LEAST_FREE_SHARE = 1024**3, 0.1
 _BACKUP_AGE = timedelta(hours=26)  # a daily backup, and two hours for it
+_DRILL_AGE = timedelta(days=35)  # a monthly drill, and a few days for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +72,17 @@ def check_backup(last: datetime | None, now: datetime) -> Check:
     if now - last > _BACKUP_AGE:
         return Check("Backup", WARNING, f"{measured}, more than a day ago", remedy, command)
     return Check("Backup", OK, measured)
+
+
+def check_drill(last: datetime | None, now: datetime) -> Check:
+    """``last``: when the last restore drill passed, None if there is none."""
+    remedy, command = (
+        "Run a restore drill every month. It proves that a backup can be restored:",
+        f"{installation.MANAGE} restore_drill",
+    )
+    if last is None:
+        return Check("Restore drill", WARNING, "none yet", remedy, command)
+    measured = f"last one {last:%Y-%m-%d %H:%MZ}"
+    if now - last > _DRILL_AGE:
+        return Check("Restore drill", WARNING, f"{measured}, {(now - last).days} days ago", remedy, command)
+    return Check("Restore drill", OK, measured)

@@ -45,6 +45,7 @@ pages = [
     path("usage/", usage.UsageView.as_view(), name="usage"),
     path("usage/numbers.csv", usage.UsageFileView.as_view(), name="usage-file"),
     path("system/", system.SystemView.as_view(), name="system"),
+    path("system/backups/", system.BackupListView.as_view(), name="backups"),
     *operation_paths("system/", rewraps.STORED_KEYS, [rewraps.REWRAP]),
     path("account/tokens/", tokens.TokenListView.as_view(), name="account-tokens"),
     path("account/tokens/new", tokens.NewTokenView.as_view(), name="account-token-new"),

@@ -186,6 +186,7 @@ PAGES = {
     "usage": Page(READERS),
     "usage-file": Page(READERS),
     "system": Page(frozenset({"admin", "operator", "auditor"})),
+    "backups": Page(frozenset({"admin", "operator", "auditor"})),
     "search": Page(EVERYBODY),
     "reference": Page(EVERYBODY),
     "reference-group": Page(EVERYBODY),

@@ -66,6 +66,7 @@ PAGES: Final = (
     _Page("application-connect", "Connect an application", "new add service account grant token onboarding"),
     _Page("service-account-new", "Create service account", "new add application client"),
     _Page("system", "System", "health status version settings database backup kek"),
+    _Page("backups", "Backups", "restore drill kek key-encryption keys recovery"),
     _Page("notifications", "Notifications", "email settings deliveries smtp"),
     _Page("webhooks-page", "Webhooks", "notifications settings"),
     _Page("webhook-new", "Create webhook", "new add notifications"),

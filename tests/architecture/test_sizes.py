@@ -14,15 +14,15 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 10_201,
-    "audit": 24_081,
-    "backups": 1_363,
+    "audit": 24_082,
+    "backups": 1_371,
     "canaries": 4_900,
     "ciphercanary": 3_499,
-    "console": 5_099,
+    "console": 5_230,
     "crypto_ops": 9_520,
     "demo": 1_231,
-    "kernel": 15_218,
-    "keys": 13_152,
+    "kernel": 15_223,
+    "keys": 13_163,
     "notifications": 2_284,
 }
 SLACK = 100

@@ -1,6 +1,7 @@
 """The restore drill, from encryption to the verified copy."""
 
 import io
+import json
 import tempfile
 
 import pytest
@@ -13,6 +14,7 @@ from audit.services.reading import last_done
 from kernel.crypto.sealing.envelope import encode
 from tests.backups.conftest import SYSTEM
 from tests.factories import KeyFactory
+from tests.log_entries import log_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,6 +41,9 @@ def test_a_drill_decrypts_and_verifies_in_a_copy(log, tmp_path, monkeypatch, cap
     assert "all steps" in output
     assert list(temporary.iterdir()) == []
     assert last_done(action=actions.BACKUP_CREATED) is None
+    entry = log_rows().get(action=actions.BACKUP_DRILLED)
+    meta = json.loads(entry.meta)
+    assert (entry.outcome, meta["messages"], meta["seconds"] > 0) == ("ok", 5, True)
 
 
 @pytest.mark.process
@@ -48,6 +53,7 @@ def test_a_drill_without_a_usable_target_fails(log, monkeypatch, tmp_path, capfd
     with pytest.raises(CommandError, match="restore reported the problem above"):
         call_command("restore_drill", "--messages", "1", "--target-from-stdin")
     assert "unable to open database file" in capfd.readouterr().err
+    assert last_done(action=actions.BACKUP_DRILLED) is None
 
 
 def test_a_drill_needs_a_key(log):

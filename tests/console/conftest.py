@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from audit.actions import BACKUP_CREATED
+from audit.actions import BACKUP_CREATED, BACKUP_DRILLED
 from audit.log.events import Actor, Event, Source
 from console.actions import KEK_COPY_CHECKED
 from kernel.clock import process_now
@@ -29,8 +29,9 @@ def at_admin(admin):
 
 @pytest.fixture
 def backed_up(transactional_db):
-    """An installation with a backup, and with a checked copy of its key-encryption key."""
-    record_alone(Event(action=BACKUP_CREATED), SYSTEM)
+    """An installation with a backup, a restore drill, and a checked copy of its key-encryption key."""
+    for action in (BACKUP_CREATED, BACKUP_DRILLED):
+        record_alone(Event(action=action), SYSTEM)
     kek_id = KeyEncryptionKey.objects.get().pk
     record_alone(Event(action=KEK_COPY_CHECKED, object_type="kek", object_id=kek_id), SYSTEM)
 

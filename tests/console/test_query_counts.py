@@ -25,12 +25,15 @@ PAGES = {
     "/home/": READER + RENEWED + 5,  # one of them because keys need attention
     "/usage/": READER + RENEWED + 5,
     "/usage/numbers.csv": READER + RENEWED + 1,
-    "/system/": READER + RENEWED + 6 + CLOCK,
+    "/system/": READER + RENEWED + 5 + CLOCK,
+    "/system/backups/": READER
+    + RENEWED
+    + 4,  # the last ones; the backups; the drill; the key-encryption keys
     "/reference/": READER + RENEWED,
     "/reference/keys/": READER + RENEWED,
     "/search/?q=key-": READER + RENEWED + 6,  # keys, tags, policies, users, service accounts, tokens
 }
-POLLS = {("/home/", "home-now"): READER + 2, ("/system/", "system-now"): READER + 6 + CLOCK}
+POLLS = {("/home/", "home-now"): READER + 2, ("/system/", "system-now"): READER + 5 + CLOCK}
 
 
 def cost(browser, path, **headers):

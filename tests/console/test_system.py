@@ -10,7 +10,7 @@ from audit import actions
 from audit.log.events import Actor, Event, Source
 from audit.models import AuditExport
 from audit.sequencing.running import checkpoint_now
-from console.checks import check_backup
+from console.checks import check_backup, check_drill
 from console.system import services as console_system
 from demo import actions as demo_actions
 from kernel import installation
@@ -135,6 +135,12 @@ def test_the_last_backup_is_shown_and_its_command_before_the_first(at_admin):
     record_alone(Event(action=actions.BACKUP_CREATED), SYSTEM)
     check = checks(at_admin)["Backup"]
     assert (check.state, check.measured.startswith("last one 2")) == ("ok", True)
+
+
+@pytest.mark.parametrize(("days", "state"), [(35, "ok"), (36, "warning"), (None, "warning")])
+def test_a_restore_drill_is_current_for_35_days(days, state):
+    now = process_now()
+    assert check_drill(None if days is None else now - timedelta(days=days), now).state == state
 
 
 @pytest.mark.parametrize(
