@@ -117,6 +117,9 @@ PAGES = {
     "inspect-page": Page(
         frozenset({"admin", "operator", "developer"}), frozenset({"admin", "operator", "developer"})
     ),
+    "random-page": Page(
+        frozenset({"admin", "operator", "developer"}), frozenset({"admin", "operator", "developer"})
+    ),
     "key-use": Page(frozenset({"admin", "operator", "developer"})),
     # audit
     "audit": Page(READERS),

@@ -43,6 +43,7 @@ PAGES: Final = (
     _Page("key-new", "Create key", "new add generate"),
     _Page("key-import", "Import key", "upload byok"),
     _Page("inspect-page", "Inspect a ciphertext", "cc1 header which key decode"),
+    _Page("random-page", "Random bytes", "generate secret password"),
     _Page("policies", "Policies", "rules encryption"),
     _Page("policy-new", "Create policy", "new add"),
     _Page("audit", "Audit log", "events activity history"),

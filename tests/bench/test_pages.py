@@ -9,6 +9,7 @@ from tests.pages import PAGES
 SELDOM = {
     "root",
     "inspect-page",
+    "random-page",
     "first-key",
     "usage-file",
     "key-public-file",
