@@ -15,6 +15,7 @@ IMPORT_PARAMETERS_CREATED: Final = LABELS.add_guarded(
     "keys.import_parameters.created", "Create import parameters"
 )
 KEY_UPDATED: Final = LABELS.add_guarded("keys.key.updated", "Update key")
+KEY_TRANSFERRED: Final = LABELS.add_guarded("keys.key.transferred", "Transfer key")
 KEY_ROTATED: Final = LABELS.add_guarded("keys.key.rotated", "Rotate key")
 KEY_ACTIVATED: Final = LABELS.add_guarded("keys.key.activated", "Activate key")
 KEY_DISABLED: Final = LABELS.add_guarded("keys.key.disabled", "Disable key")

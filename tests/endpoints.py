@@ -291,6 +291,10 @@ def _policy(permission, status=200, **fields):
     return Endpoint(permission, status, about="policy", state=POLICY, **fields)
 
 
+def _transfer(_target, account):
+    return {"owner_type": "user", "owner_id": str(account.user.id), **REASON}
+
+
 def _successor(*_):
     return {"name": f"made-{next(_numbers)}-{uuid4().hex[:8]}", **REASON}
 
@@ -393,6 +397,7 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "keys-import-parameters": {"GET": Endpoint("keys.import", statements=CALLER + 1 + CLOCK)},
     "key-export": {"POST": _key_action("keys.export", EXPORTABLE, not_by_token=RECENT)},
     "key-rotate": {"POST": _key_action("keys.rotate", status=201)},
+    "key-transfer": {"POST": Endpoint("keys.grant", about="key", body=_transfer)},
     "key-succeed": {"POST": Endpoint("keys.revoke", 201, about="key", body=_successor, not_by_token=RECENT)},
     "key-activate": {"POST": _key_action("keys.disable", "pre_activation")},
     "key-disable": {"POST": _key_action("keys.disable")},

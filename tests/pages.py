@@ -88,6 +88,8 @@ PAGES = {
     "key-minimum": Page(ADMIN, ADMIN),
     "key-notes": Page(ADMIN, ADMIN),
     "key-succeed": Page(ADMIN, ADMIN),
+    "key-transfer": Page(ADMIN, ADMIN),
+    "user-transfer-keys": Page(ADMIN, ADMIN),
     "keys-bulk": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),
     "keys-bulk-tag": Page(ADMIN, ADMIN),
     "keys-bulk-disable": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),

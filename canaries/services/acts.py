@@ -71,7 +71,7 @@ def _reach_of(holder: User | ServiceAccount, token: ServiceToken | None) -> str:
     if sees_all(holder.role, "keys.read"):
         keys = "and sees all keys"
     else:
-        owned = Key.objects.created_by_identity(holder.identity).count()  # noqa: CC2 - a number only
+        owned = Key.objects.owned_by(holder.identity).count()  # noqa: CC2 - a number only
         grants = KeyGrant.objects.filter(principal_id=str(holder.id)).count()
         keys = f"created {owned} key{'' if owned == 1 else 's'}, and has {grants} grant{'' if grants == 1 else 's'}"
     scopes = f" The token is limited to {', '.join(map(word_of, sorted(token.scopes)))}." if token else ""

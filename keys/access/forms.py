@@ -66,11 +66,7 @@ class NewGrantForm(PageForm):
         """Set the choices: the operations that one of the keys supports, and the holders."""
         operations = dict(choice for key in keys for choice in _operations(key))
         offer(self, "operations", operations.items())
-        known = [
-            (each.identity.entity, _label(each))
-            for each in holders
-            if each.is_active and uses_keys(each.role)
-        ]
+        known = users_of_keys(holders)
         roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in filter(uses_keys, ROLES)]
         offer(self, "holder", [("", "Choose …"), *known, *roles])
 
@@ -129,6 +125,13 @@ class GrantForm(NewGrantForm, TagReasonForm):
         """The tag of a valid form; "" for a grant on the key."""
         scope: str = self.cleaned_data.get("scope", "")
         return scope.removeprefix(_TAG)
+
+
+def users_of_keys(holders: Iterable[KnownHolder]) -> list[tuple[str, str]]:
+    """The choices of those who can use keys: ``user:<id>`` or ``service_account:<id>``, and the label."""
+    return [
+        (each.identity.entity, _label(each)) for each in holders if each.is_active and uses_keys(each.role)
+    ]
 
 
 def _operations(key: Key) -> list[tuple[str, str]]:

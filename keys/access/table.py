@@ -82,8 +82,8 @@ def describe_rule(verdict: Verdict, holder: KnownHolder, operation: str, rows: I
         return f"The role {value} may {verb} with every key."
     return {
         "role": f"The role {value} does not have the permission to {verb}.",
-        "owner": f"{holder.name} created this key.",
-        "no-grant": f"{holder.name} did not create this key, and has no grant to {verb} with it now.",
+        "owner": f"{holder.name} owns this key.",
+        "no-grant": f"{holder.name} does not own this key, and has no grant to {verb} with it now.",
         "state": f"No one can {verb} with this key in its current state.",
         "disabled": f"{holder.name} is disabled.",
         "second_factor_required": f"{holder.name} must set up a second factor first.",

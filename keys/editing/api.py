@@ -4,19 +4,23 @@ from typing import cast
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from kernel.identities import IdentityType
+from kernel.rest.fields import ChoiceField
 from kernel.rest.preconditions import ETAG, IF_MATCH, etag_of, if_match
 from kernel.rules import Rule
 from keys import actions
+from keys.changing import MANAGE
 from keys.creation.serializers import KeySettingsSerializer
 from keys.editing import services as editing
 from keys.models import Key
 from keys.reading import services as reading
-from keys.reading.api import KeyView
+from keys.reading.api import ChangeView, KeyView
 from keys.reading.rest_references import VersionField
-from keys.reading.serializers import KeySerializer
+from keys.reading.serializers import KeySerializer, ReasonSerializer
 
 
 class UpdateKeySerializer(KeySettingsSerializer):
@@ -24,6 +28,19 @@ class UpdateKeySerializer(KeySettingsSerializer):
         required=False,
         help_text="earlier versions do not decrypt or verify",
     )
+
+
+class TransferSerializer(ReasonSerializer):
+    owner_type = ChoiceField(choices=[IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value])
+    owner_id = serializers.UUIDField()
+
+
+class TransferKeyView(ChangeView):
+    """Give the key another owner: an active user or service account whose role may use keys."""
+
+    rules = {"POST": Rule(MANAGE, actions.KEY_TRANSFERRED)}
+    body = TransferSerializer
+    change = editing.transfer_key
 
 
 class KeyDetailView(KeyView):

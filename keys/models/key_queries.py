@@ -28,7 +28,7 @@ class KeyQuerySet(models.QuerySet["Key"]):
         """The keys that exist for the principal, even if they may use, but not read them."""
         return self.filter(is_within_reach(principal))
 
-    def created_by_identity(self, identity: Identity) -> Self:
+    def owned_by(self, identity: Identity) -> Self:
         return self.filter(is_own(identity))
 
     def with_status(self, status: Status, now: datetime) -> Self:

@@ -21,7 +21,8 @@ from keys.models.selection import FIGURE_COLUMNS
 class Key(MacProtectedRow):
     """A key. Its ID and name never change; a rotation adds a version. Only the versions hold material.
 
-    ``created_by`` or ``service_account_id`` is the owner; neither is set if the system created the key.
+    ``created_by`` or ``service_account_id`` is the owner: first the creator, and later the user or service account that got the key by
+    a transfer. Neither is set if the system created the key.
     """
 
     MAC_LABEL: ClassVar[str] = "encryption_keys"

@@ -4,19 +4,45 @@
 """
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django import forms
 
-from kernel.pages.forms import PageForm, ReasonForm
-from keys.access.forms import NewGrantForm
+from accounts.holders import list_holders
+from kernel.identities import Identity
+from kernel.pages.forms import LongSelect, PageForm, ReasonForm, offer
+from keys.access.forms import NewGrantForm, users_of_keys
 from keys.metadata import MAX_ROTATION_PERIOD, MAX_TAG, MAX_VERSION
 from keys.models import Key
 from keys.policies.forms import PolicyChoiceField
 from keys.rotation.services.chosen import FEW
 
 _MAX_DIGITS: Final = len(str(MAX_VERSION))
+
+
+class TransferForm(ReasonForm):
+    """``owner`` is ``user:<id>`` or ``service_account:<id>``."""
+
+    owner = forms.ChoiceField(
+        label="New owner",
+        widget=LongSelect,
+        help_text="Active users and service accounts whose role can use keys.",
+        error_messages={
+            "invalid_choice": "Choose an active user or service account with the role admin or developer."
+        },
+    )
+
+    field_order = ("owner", "reason")
+
+    def __init__(self, *args: Any, former: Identity, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        others = [each for each in list_holders(()) if each.identity != former]
+        offer(self, "owner", [("", "Choose …"), *users_of_keys(others)])
+
+    def order(self) -> dict[str, Any]:
+        owner_type, _, owner_id = self.cleaned_data["owner"].partition(":")
+        return {"owner_type": owner_type, "owner_id": UUID(owner_id), "reason": self.cleaned_data["reason"]}
 
 
 class ChosenForm(PageForm):

@@ -133,8 +133,8 @@ def _deciding_version(version: KeyVersion) -> Sequence[str]:
     return _DECIDING_VERSION.get(VersionState(version.state), ())
 
 
-def creator_of(key: Key) -> str:
-    """The name of the user or service account that created a visible key; "" for the system."""
+def owner_of(key: Key) -> str:
+    """The name of the user or service account that owns a visible key; "" for the system."""
     return _name_of(key, account_names([key.service_account_id]))
 
 

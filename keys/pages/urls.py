@@ -10,6 +10,7 @@ from keys.pages.views import (
     detail,
     grants,
     listing,
+    ownership,
     public_keys,
     succession,
     transport,
@@ -42,6 +43,10 @@ pages = [
     path("keys/<slug:name>/activity/", detail.ActivityView.as_view(), name="key-activity"),
     path("keys/<slug:name>/export", transport.ExportView.as_view(), name="key-export"),
     *operation_paths("keys/<slug:name>/", succession.SUCCEEDED, [succession.SUCCEED]),
+    *operation_paths("keys/<slug:name>/", ownership.TRANSFERRED, [ownership.TRANSFER]),
+    path(
+        "users/<uuid:user_id>/transfer-keys", ownership.TransferAllView.as_view(), name="user-transfer-keys"
+    ),
     path("keys/<slug:name>/settings/", changing.SettingsView.as_view(), name="key-settings"),
     path("keys/<slug:name>/notes", changing.NotesView.as_view(), name="key-notes"),
     *operation_paths("keys/<slug:name>/", changing.KEY, KEY_OPERATIONS.values()),

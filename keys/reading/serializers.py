@@ -73,7 +73,9 @@ class KeySerializer(serializers.Serializer[Key]):
     versions_count = serializers.IntegerField()
     tags = serializers.ListField(child=serializers.CharField())
     created_at = TimestampField()
-    created_by = serializers.UUIDField(source="created_by_id", allow_null=True)
+    created_by = serializers.UUIDField(
+        source="created_by_id", allow_null=True, help_text="the id of the owner, if it is a user"
+    )
     owner_type = ChoiceField(source="owner.type", choices=list(IdentityType))
     owner_id = serializers.UUIDField(
         source="owner.id", allow_null=True, help_text="null if the system created the key"

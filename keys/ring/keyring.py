@@ -64,7 +64,7 @@ def cached_default_id(principal: Principal, algorithm: str) -> UUID | None:
     """The ID of the principal's default key, if this process has cached it."""
     if principal.limits is not None:
         return None  # a service token has no default key
-    return _cache.current.default_ids.get((principal.identity, algorithm))
+    return _cache.current.get_default_id(principal.identity, algorithm)
 
 
 def keep_default(principal: Principal, algorithm: str, key_id: UUID) -> None:
@@ -136,6 +136,12 @@ class _KeyCache:
                 if cached.entry.key_id in self._cached:
                     self._cached.move_to_end(cached.entry.key_id)
         return permit
+
+    def get_default_id(self, owner: Identity, algorithm: str) -> UUID | None:
+        """The ID of the default key, if its entry is cached. After a transfer it belongs to someone else."""
+        key_id = self.default_ids.get((owner, algorithm))
+        cached = None if key_id is None else self._cached.get(key_id)
+        return key_id if cached is not None and cached.entry.owner == owner else None
 
     def _find(self, reference: KeyReference) -> _Slot | None:
         key_id = self._ids.get(reference) if isinstance(reference, str) else reference

@@ -70,6 +70,8 @@ KEPT = {
     "service-account-role": {"role", "reason"},
     "service-account-disable": {"reason"},
     "token-revoke-page": {"reason"},
+    "key-transfer": {"owner", "reason"},
+    "user-transfer-keys": {"owner", "reason"},
     "key-succeed": {"name", "algorithm", "policy_id", "reason"},
     "keys-bulk": {"chosen", "reason"},
     "keys-bulk-tag": {"chosen", "change", "tag"},

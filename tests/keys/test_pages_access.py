@@ -107,13 +107,13 @@ def test_the_check_states_the_rule_in_words_and_its_id(
 
     for shown, words in (
         (check(admin.user.id), "Allowed. The role admin may encrypt with every key. Rule: role:admin"),
-        (check(developer.user.id), "Allowed. dora created this key. Rule: owner"),
+        (check(developer.user.id), "Allowed. dora owns this key. Rule: owner"),
         (check(operator.user.id), "Denied. The role operator does not have the permission to encrypt."),
         (check(account.id, "encrypt", "192.0.2.9"), "Allowed. A grant on this key to billing allows it."),
         (check(account.id, "encrypt", "192.0.2.9"), f"Rule: grant:{given.id}"),
         (
             check(account.id),
-            "Denied. billing did not create this key, and has no grant to encrypt with it now.",
+            "Denied. billing does not own this key, and has no grant to encrypt with it now.",
         ),
         (check(stranger.user.id, "decrypt"), "Rule: no-grant"),
     ):

@@ -64,7 +64,7 @@ class SettingsView(KeyView, FormView[Principal, EditSettingsForm | EditNotesForm
         return self.done(reverse(self.after, args=[name]), f"{name} saved.")
 
     def show_form(self, form: EditSettingsForm | EditNotesForm, **context: Any) -> HttpResponse:
-        return self.show(self.key, form=form, **context)
+        return self.show(self.key, form=form, owner=pages.owner_of(self.key), **context)
 
 
 class NotesView(SettingsView):

@@ -151,7 +151,7 @@ class OverviewView(KeyView):
         entries, _ = show_newest(find_logs(reader=self.principal, criteria=criteria), _NEWEST)
         return self.show(
             key,
-            creator=pages.creator_of(key),
+            owner=pages.owner_of(key),
             may_succeed=all(map(self.principal.has_permission, PERMISSIONS))
             and succession.may_be_succeeded(key, key.lifecycle_state(process_now())),
             range=chosen,

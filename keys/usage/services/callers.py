@@ -104,4 +104,4 @@ def ids_with_callers(*, principal: Principal) -> QuerySet[Key, str] | None:
     """The ids of the keys whose callers the principal sees, as ``ids_of_own_keys``; None for all keys."""
     if principal.scope(READ_PERMISSION) == "all":
         return ids_of_own_keys(principal=principal)
-    return Key.objects.visible_to(principal).created_by_identity(principal.identity).ids_as_logged()
+    return Key.objects.visible_to(principal).owned_by(principal.identity).ids_as_logged()
