@@ -10,13 +10,11 @@ from audit import actions
 from audit.browse.selection import LogCriteria
 from audit.log.events import Outcome
 from audit.models import AuditLog, Integrity
-from audit.services.reading import find_logs
+from audit.services.reading import find_logs, last_done
 from audit.services.showing import show_newest
 from console.checks import Check, check_backup, check_drill
 from console.key_encryption.keks import Keks, check_kek_copy, read_keks
-from console.system.measures import backup_columns
 from kernel.clock import process_now
-from kernel.trust.models import Instance
 
 PERMISSION = "system.read"
 LIMIT = 25
@@ -45,12 +43,11 @@ def read_backups(*, principal: Principal, before: int | None = None) -> _Backups
     """The backups older than the entry ``before``, or the newest, and the last restore drill. Raises Denied."""
     principal.require(PERMISSION)
     now, keks = process_now(), read_keks()
-    times: dict[str, Any] = dict(Instance.objects.values(**backup_columns()).get())
     found, next_before = _entries(principal, actions.BACKUP_CREATED, LIMIT, before)
     drills, _ = _entries(principal, actions.BACKUP_DRILLED, 1)
     checks = [
-        check_backup(times["backed_up_at"], now),
-        check_drill(times["drilled_at"], now),
+        check_backup(last_done(action=actions.BACKUP_CREATED), now),
+        check_drill(drills[0].entry.timestamp if drills else None, now),
         check_kek_copy(keks),
     ]
     return _Backups(checks, found, next_before, drills[0] if drills else None, keks)

@@ -28,7 +28,6 @@ class Measures:
     oldest_job: datetime | None
     pass_progress: float | None  # of the continuous verification
     backed_up_at: datetime | None
-    drilled_at: datetime | None
 
 
 def read_measures(principal: Principal, now: datetime) -> Measures:
@@ -37,7 +36,7 @@ def read_measures(principal: Principal, now: datetime) -> Measures:
         signed_size=timestamps.signed_size(),
         signed_at=timestamps.signed_at(),
         pass_progress=timestamps.pass_progress(),
-        **backup_columns(),
+        backed_up_at=timestamps.last_done_at(actions.BACKUP_CREATED),
         **warning_columns(principal),
         **_of_jobs(now),
     ).get()
@@ -52,16 +51,7 @@ def read_measures(principal: Principal, now: datetime) -> Measures:
         oldest_job=row["oldest_job"],
         pass_progress=row["pass_progress"],
         backed_up_at=row["backed_up_at"],
-        drilled_at=row["drilled_at"],
     )
-
-
-def backup_columns() -> dict[str, Subquery]:
-    """When the last backup ended, and when the last restore drill passed."""
-    return {
-        "backed_up_at": timestamps.last_done_at(actions.BACKUP_CREATED),
-        "drilled_at": timestamps.last_done_at(actions.BACKUP_DRILLED),
-    }
 
 
 def _of_jobs(now: datetime) -> dict[str, Subquery]:

@@ -22,7 +22,7 @@ from django.http import HttpRequest
 import kernel
 from accounts.principals import Principal
 from audit.services.verifications import Verification, Verifications, last_verifications
-from console.checks import BAD, OFF, OK, WARNING, Check, check_backup, check_disk, check_drill
+from console.checks import BAD, OFF, OK, WARNING, Check, check_backup, check_disk
 from console.health import HEALTHY, LAGGING, NOT_CONFIGURED, read_health, sequencer_word
 from console.key_encryption.keks import Keks, check_kek_copy, check_keks, read_keks
 from console.system.measures import Measures, read_measures
@@ -66,7 +66,6 @@ def read_system(principal: Principal, request: HttpRequest) -> _System:
         _check_alarms(measures, now),
         _check_jobs(measures, now),
         check_backup(measures.backed_up_at, now),
-        check_drill(measures.drilled_at, now),
         check_disk(),
         check_access(request),
         *_check_demo(),
