@@ -21,6 +21,11 @@ ALARM_LISTED: Final = LABELS.add("audit.alarm.listed", "List alarms")
 ALARM_RESOLVED: Final = LABELS.add("audit.alarm.resolved", "Resolve alarm")
 # ``verify_audit_log`` ended: ``code`` is the result, empty if the log is intact.
 LOG_VERIFIED: Final = LABELS.add("audit.log.verified", "Verify audit log")
+# A full verification as a job. Its result is the entry above.
+VERIFICATION_REQUESTED: Final = LABELS.add("audit.verification.requested", "Request full verification")
+VERIFICATION_READ: Final = LABELS.add("audit.verification.read", "View full verification")
+VERIFICATION_CANCELLED: Final = LABELS.add("audit.verification.cancelled", "Cancel full verification")
+VERIFICATION_FAILED: Final = LABELS.add("audit.verification.failed", "Run full verification")
 # A pass of the continuous verification has gone through the whole log: ``code`` is "altered" if it has findings.
 PASS_FINISHED: Final = LABELS.add("audit.pass.finished", "Finish verification pass")
 LOG_ROLLBACK_ACCEPTED: Final = LABELS.add("audit.log.rollback_accepted", "Accept older database")

@@ -28,6 +28,7 @@ from audit.models import (
     AuditTile,
     AuditTrail,
     AuditTree,
+    AuditVerification,
     CheckpointKey,
     Integrity,
     LogTarget,
@@ -239,6 +240,14 @@ class WitnessKeyAdmin(ReadOnlyModelAdmin):
 
 
 read_only(AuditPass, "started_at size position", fields="started_at size trail_size position alarms finished")
+read_only(
+    AuditVerification,
+    "created_at created_by_name status done total entries findings",
+    list_filter="status",
+    ordering="-created_at",
+    page="jobs",
+    detail="verification",
+)
 read_only(WitnessedLog, "origin size cosigned_at", fields="origin size cosigned_at note", ordering="origin")
 
 

@@ -19,9 +19,10 @@ class AuditConfig(AppConfig):
         from audit.archive.archiving import archive_due_segment  # noqa: PLC0415
         from audit.exports import task  # noqa: PLC0415 - models are not loaded before
         from audit.forwarding.running import forward_due  # noqa: PLC0415
-        from audit.models import AuditExport  # noqa: PLC0415
+        from audit.models import AuditExport, AuditVerification  # noqa: PLC0415
         from audit.sequencing.alarms import TOPIC  # noqa: PLC0415
         from audit.services.recording import record_changes  # noqa: PLC0415
+        from audit.verification import recording as verification  # noqa: PLC0415
         from audit.verification.database.epochs import watch_epochs  # noqa: PLC0415
         from audit.verification.database.schema import watch_schema  # noqa: PLC0415
         from audit.verification.database.state import compare_soon, watch_state  # noqa: PLC0415
@@ -32,6 +33,7 @@ class AuditConfig(AppConfig):
         from kernel.trust.row_mac import report_older_rows_to  # noqa: PLC0415
 
         registry.register(task.KIND, AuditExport, task.run, task.ended)
+        registry.register(verification.KIND, AuditVerification, verification.run, verification.ended)
         registry.register_periodic("delete_expired_results", SWEEP_SECONDS, task.delete_expired_results)
         registry.register_periodic("archive_audit_log", ARCHIVE_SECONDS, archive_due_segment)
         registry.register_periodic("forward_audit_log", FORWARD_SECONDS, forward_due, is_long=True)

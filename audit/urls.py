@@ -84,6 +84,7 @@ pages = [
     path("audit/alarms/<uuid:alarm_id>/resolve", alarms.ResolveAlarmView.as_view(), name="alarm-resolve"),
     path("audit/archive/", segments.SegmentListView.as_view(), name="audit-archive"),
     path("audit/checkpoints/", checkpoints.CheckpointListView.as_view(), name="audit-checkpoints"),
+    *operation_paths("audit/checkpoints/", checkpoints.LOG, [checkpoints.VERIFICATION]),
     path("audit/log-targets/", log_targets.LogTargetListView.as_view(), name="log-targets"),
     path("audit/log-targets/new", log_targets.NewLogTargetView.as_view(), name="log-target-new"),
     path("audit/log-targets/<uuid:target_id>/", log_targets.LogTargetView.as_view(), name="log-target"),

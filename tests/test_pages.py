@@ -13,6 +13,7 @@ from accounts.users.services.invitations import invite_user
 from accounts.users.services.password_resets import issue_password_reset
 from audit.log.events import Source
 from audit.sequencing.running import checkpoint_now
+from audit.verification.recording import request_verification
 from console.key_encryption.rewraps import request_rewrap
 from kernel.rules import Access
 from keys.models import Selection
@@ -43,7 +44,7 @@ OF_ACCOUNTS = {name for name in PAGES if name.startswith(("account-token", "toke
     "application-connect",
     "all-tokens",
 }
-OF_ANOTHER_APP = dict.fromkeys(("job", "job-cancel"), "audit")
+OF_ANOTHER_APP = dict.fromkeys(("job", "job-cancel", "verification", "verification-cancel"), "audit")
 OF_ANOTHER_APP |= dict.fromkeys(("rotation-job", "rotation-job-cancel"), "keys") | dict.fromkeys(
     OF_ACCOUNTS, "accounts"
 )
@@ -83,6 +84,7 @@ def paths(transactional_db, developer):
         "rotation_job_id": rotation.id,
         "reencryption_id": make_reencryption(developer).id,
         "file_id": make_file(developer).id,
+        "verification_id": request_verification(principal=SYSTEM).id,
         "rewrap_id": request_rewrap(principal=SYSTEM).id,
         "filter_id": uuid4(),
         "alarm_id": make_alarm().id,

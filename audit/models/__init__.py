@@ -11,6 +11,7 @@ from audit.models.saved_filters import SavedFilter
 from audit.models.segments import AuditRemoval, AuditSegment
 from audit.models.tree import AuditCheckpoint, AuditLeaf, AuditReceipt, AuditTile, AuditTree
 from audit.models.usage import TokenLastUse, UsageDay, UsageRollup
+from audit.models.verifications import AuditVerification
 from audit.models.witness import WitnessedLog, WitnessKey
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "AuditTile",
     "AuditTrail",
     "AuditTree",
+    "AuditVerification",
     "CheckpointKey",
     "Integrity",
     "LogTarget",

@@ -1,20 +1,106 @@
-"""Record the result of a full verification as an entry of the log, whose MAC and leaf protect it."""
+"""Full verifications, by the command or as a job. The result is an entry of the log, whose MAC and leaf protect it."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Protocol
+from uuid import UUID
 
 import django.db
+from django.db import transaction
+from django.db.models import QuerySet
+from msgspec.structs import replace
 
 from audit import actions
-from audit.log.events import Actor, Event, Outcome
+from audit.log.events import Actor, Event, Outcome, Source
+from audit.models import EXPORT_PERMISSION, AuditVerification
 from audit.sequencing.alarms import Alarm, AlarmKind
-from audit.services.alarms import RECORDED, raise_alarms
-from audit.services.recording import record_alone
+from audit.services.alarms import LIST_PERMISSION, RECORDED, raise_alarms
+from audit.services.jobs import recorded_requester
+from audit.services.recording import record, record_alone
 from audit.verification.findings import Report, Result
 from audit.verification.fsck import verify_log
 from kernel.clock import database_now
-from kernel.errors import DomainError
+from kernel.databases.rows import first_of
+from kernel.databases.transactions import wait_for_lock
+from kernel.errors import Conflict, DomainError
+from kernel.jobs import delivery
+from kernel.jobs.job import UNFINISHED, Status
+from kernel.jobs.progress import Progress, Stop
+from kernel.rules import Caller
+
+logger = logging.getLogger(__name__)
+
+KIND: Final = "log_verification"
+READ_PERMISSION: Final = LIST_PERMISSION
+PERMISSION: Final = (
+    EXPORT_PERMISSION  # of the roles that read the whole log, those that may also have all of it read
+)
+_LOCK: Final = int.from_bytes(b"cc-verif")  # our key among PostgreSQL's advisory locks, a bigint
+
+
+class Verifier(Caller, Protocol):
+    """The principal, as its services use it."""
+
+    @property
+    def actor(self) -> Actor: ...
+
+
+def request_verification(*, principal: Verifier) -> AuditVerification:
+    """Queue a full verification for a worker. Raises Denied, and Conflict if one is queued or running."""
+    principal.require(PERMISSION)
+    with transaction.atomic():
+        wait_for_lock(_LOCK)  # otherwise concurrent requests would not see each other
+        if AuditVerification.objects.filter(status__in=UNFINISHED).exists():
+            raise Conflict(
+                "A full verification is already queued or running. The page Jobs has its progress."
+            )
+        job = AuditVerification(**recorded_requester(principal.actor), unit="entries")
+        delivery.submit(job)
+        record(_event_of(job, actions.VERIFICATION_REQUESTED), principal.actor)
+    return job
+
+
+def find_verifications(*, principal: Caller) -> QuerySet[AuditVerification]:
+    """The requested ones, newest first. Raises Denied."""
+    principal.require(READ_PERMISSION)
+    return AuditVerification.objects.order_by("-created_at", "id")
+
+
+def find_verification(*, principal: Caller, job_id: UUID) -> AuditVerification:
+    """Raises Denied, NotFound."""
+    return first_of(find_verifications(principal=principal).filter(id=job_id))
+
+
+def cancel_verification(*, principal: Verifier, job_id: UUID) -> AuditVerification:
+    """Cancel an unfinished one, which then has no result. Raises Denied, NotFound, Conflict."""
+    principal.require(PERMISSION)
+    with transaction.atomic():
+        job = find_verification(principal=principal, job_id=job_id)
+        delivery.cancel(job)
+        record(_event_of(job, actions.VERIFICATION_CANCELLED), principal.actor)
+    return job
+
+
+def run(job: AuditVerification, progress: Progress) -> Mapping[str, object]:
+    """The task. Raises what ``verify_log`` and ``progress`` raise."""
+    report = verify_and_record(actor=_requester(job), report_problem=logger.error, progress=progress)
+    return {"entries": report.size, "findings": report.counts.total()}
+
+
+def ended(job: AuditVerification) -> None:
+    """Record a failure. A result is already in the log."""
+    if job.status == Status.FAILED:
+        event = _event_of(job, actions.VERIFICATION_FAILED)
+        record(replace(event, outcome=Outcome.ERROR, code=job.error_code), _requester(job))
+
+
+def _requester(job: AuditVerification) -> Actor:
+    return replace(Actor(**job.actor_facts), source=Source.SCHEDULER)
+
+
+def _event_of(job: AuditVerification, action: str) -> Event:
+    return Event(action=action, object_type=KIND, object_id=str(job.id))
 
 
 def verify_and_record(*, actor: Actor, report_problem: Callable[[str], object], **options: Any) -> Report:
@@ -25,6 +111,8 @@ def verify_and_record(*, actor: Actor, report_problem: Callable[[str], object], 
     started_at = database_now()
     try:
         report = verify_log(**options)
+    except Stop:  # the job was cancelled, or continues elsewhere
+        raise
     except Exception:
         _record(_event(Result.FAILED, started_at), actor, report_problem)
         raise

@@ -2,8 +2,10 @@
 
 import shlex
 from collections.abc import Sequence
+from typing import Final
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from audit import actions
 from audit.models import READ_PERMISSION
@@ -12,15 +14,49 @@ from audit.sequencing.checkpoints.signing_keys import stored_keys
 from audit.sequencing.checkpoints.witnesses import quorum
 from audit.services import proofs
 from audit.services.proofs import ListedCheckpoint
-from audit.services.verifications import read_verifications
+from audit.services.verifications import Verifications, read_verifications
 from audit.services.witnessed import WitnessState, list_witnesses
 from audit.tlog.checkpoint import VerifierKey
+from audit.verification.recording import PERMISSION as VERIFY_PERMISSION
+from audit.verification.recording import request_verification
 from kernel import installation
+from kernel.jobs.job import JobRecord
+from kernel.pages.operations import Operation, Subject, confirm
 from kernel.pages.views import PageView, number_in
 from kernel.rules import Caller, Rule
 
 LIMIT = 25
 _MOST_PAGES = 100_000
+
+LOG: Final[Subject[Verifications]] = Subject(
+    url_name="{}-new",
+    section="audit",
+    title="Audit",
+    find=lambda **_: read_verifications(),
+    name=lambda _: "",
+    arguments=lambda _: {},
+    page=lambda *_: reverse("audit-checkpoints"),
+    facts=lambda _, verifications: {"verifications": verifications},
+    details="audit/verification_operation.html",
+    back="Back to checkpoints",
+)
+
+
+def _show_job(view: PageView[Caller], _: Verifications, job: JobRecord) -> HttpResponse:
+    return view.done(reverse("verification", args=[job.id]), "Full verification queued.")
+
+
+VERIFICATION: Final[Operation[Verifications]] = Operation(
+    slug="verification",
+    label="Start verification",
+    question="Verify the whole audit log?",
+    permission=VERIFY_PERMISSION,
+    action=actions.VERIFICATION_REQUESTED,
+    perform=request_verification,
+    form=confirm,
+    draft_fields=(),
+    respond=_show_job,
+)
 
 
 class CheckpointListView(ShowsLog, PageView[Caller]):
@@ -42,6 +78,7 @@ class CheckpointListView(ShowsLog, PageView[Caller]):
             keys=keys,
             witnesses=witnesses,
             quorum=quorum(),
+            may_verify=self.principal.has_permission(VERIFY_PERMISSION),
             verifications=read_verifications() if sees_all else None,
             commands=_commands(found[0], trusted, witnesses) if found and page == 1 else None,
         )

@@ -15,6 +15,7 @@ from audit.exports.formats import FILE_TYPES
 from audit.exports.task import KIND as EXPORT
 from audit.models import EXPORT_PERMISSION
 from audit.services import exports
+from audit.verification import recording as verifications
 from console import actions
 from console.key_encryption import rewraps
 from console.key_encryption.services import PERMISSION
@@ -53,6 +54,10 @@ _OF_ROTATIONS: Final[Mapping[str, str]] = {
     **_of_all("rotate the other keys"),
     "integrity_failed": "The audit log has no request for this job, or it was altered. Run verify_audit_log.",
     "permission_denied": "The user who requested this job can no longer rotate keys.",
+}
+_OF_VERIFICATIONS: Final[Mapping[str, str]] = {
+    **_of_all("start the verification again"),
+    "integrity_failed": "The log or its keys were altered, so the verification could not run. Run verify_audit_log.",
 }
 _OF_REWRAPS: Final[Mapping[str, str]] = {
     **_of_all("start the job again"),
@@ -141,6 +146,24 @@ _KINDS: Final = (
             media_types=[kind.media_type for kind in FILE_TYPES.values()],
             respond=download,
         ),
+    ),
+    JobKind(
+        word=verifications.KIND,
+        object_type=verifications.KIND,
+        url_name="verification",
+        path="jobs/verifications",
+        parameter="verification_id",
+        reading=Rule(verifications.READ_PERMISSION, audit_actions.VERIFICATION_READ),
+        cancelling=Rule(verifications.PERMISSION, audit_actions.VERIFICATION_CANCELLED),
+        find_all=verifications.find_verifications,
+        find=verifications.find_verification,
+        cancel=verifications.cancel_verification,
+        label="Full verification of the audit log",
+        noun="Verification",
+        measure="Entries verified",
+        when_cancelled="The verification stops in a moment, without a result.",
+        template="jobs/verification.html",
+        failures=_OF_VERIFICATIONS,
     ),
     JobKind(
         word=ROTATION,

@@ -35,6 +35,7 @@ from audit.models import (
     AuditTile,
     AuditTrail,
     AuditTree,
+    AuditVerification,
     CheckpointKey,
     LogTarget,
     SavedFilter,
@@ -90,6 +91,7 @@ PROVOCATIONS = {
     "reencryptions_counts_are_not_negative": (Reencryption, {}, {"refused": -1}),
     "file_jobs_operation_is_known": (FileJob, {}, {"operation": "shred"}),
     "file_jobs_result_is_complete": (FileJob, {}, {"size": 1}),
+    "audit_verifications_result_is_complete": (AuditVerification, {}, {"findings": 0}),
     "kek_rewraps_result_is_complete": (KekRewrap, {}, {"altered": 0}),
     "one_primary_system_key": (SystemKey, {"is_primary": True}, {}),
     "completed_requests.key_hash": (CompletedRequest, {}, {}),
@@ -290,6 +292,7 @@ def rows(admin):
     SetupLink(code_hash="0" * 64, expires_at=NOW).save_with_mac()
     CompletedRequest(key_hash="0" * 64, expires_at=NOW).save_with_mac()
     jobs_delivery.submit(AuditExport(format="jsonl"))
+    jobs_delivery.submit(AuditVerification())
     jobs_delivery.submit(KekRewrap())
     SavedFilter.objects.create(name="refusals", owner=uuid.uuid4(), filters={"outcome": "denied"})
     LogTarget(name="siem", url="https://siem.example.org/", created_at=NOW).save_with_mac()

@@ -14,11 +14,11 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 10_201,
-    "audit": 24_082,
+    "audit": 24_250,
     "backups": 1_371,
     "canaries": 4_900,
     "ciphercanary": 3_499,
-    "console": 5_231,
+    "console": 5_242,
     "crypto_ops": 9_565,
     "demo": 1_231,
     "kernel": 15_223,

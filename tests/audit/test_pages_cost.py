@@ -32,7 +32,7 @@ PAGES = {
     "/audit/archive/": CALLER + 2,  # the segments, and their sum
     "/audit/saved/": CALLER + 1,
     "/audit/exports/": CALLER + 1,
-    "/jobs/": CALLER + 5,  # five kinds of jobs
+    "/jobs/": CALLER + 6,  # six kinds of jobs
     "/jobs/{export_id}/": CALLER + 1,
 }
 

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from audit.verification.recording import request_verification
 from console.key_encryption.rewraps import request_rewrap
 from crypto_ops.reencryption.services.jobs import begin_reencryption
 from keys.models import Selection
@@ -29,6 +30,7 @@ def submitted(admin):
         "audit_export": order(admin),
         "key_rotation": str(rotation.id),
         "kek_rewrap": str(request_rewrap(principal=admin.principal).id),
+        "log_verification": str(request_verification(principal=admin.principal).id),
         "reencryption": str(begin_reencryption(principal=admin.principal, key_id=key.id, total=2).id),
     }
 
@@ -63,7 +65,7 @@ def test_the_list_is_filtered_and_paginated(submitted, admin):
     assert listed(admin, "?kind=kek_rewrap&status=succeeded") == {"kek_rewrap": submitted["kek_rewrap"]}
     assert listed(admin, "?kind=kek_rewrap&status=pending") == {}
     page = admin.api.get(f"{OPERATIONS}?limit=1&page=2&status=succeeded").json
-    assert (page["count"], len(page["results"]), page["next"] is None) == (4, 1, False)
+    assert (page["count"], len(page["results"]), page["next"] is None) == (5, 1, False)
     for query, name in (("?kind=nap", "kind"), ("?status=asleep", "status"), ("?order=newest", "order")):
         refused = admin.api.get(f"{OPERATIONS}{query}")
         assert (refused.status, list(refused.json["errors"])) == (400, [name])
@@ -97,6 +99,7 @@ def test_each_kind_is_cancelled_by_its_own_service(submitted, admin):
         {
             "audit.export.cancelled": submitted["audit_export"],
             "keys.rotation_job.cancelled": submitted["key_rotation"],
+            "audit.verification.cancelled": submitted["log_verification"],
             "console.rewrap.cancelled": submitted["kek_rewrap"],
             "keys.reencryption.cancelled": submitted["reencryption"],
             "keys.file.cancelled": submitted["file"],

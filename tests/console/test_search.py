@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LIVE = HTMX | {"HX_Target": "search-hits"}
 # Pages that a title does not describe: redirects, steps of a flow, files, and actions on selected keys.
 UNLISTED = {"reauth", "first-key", "mfa-setup", "mfa-codes", "mfa-remove", "passkey-new", "usage-file"}
-UNLISTED |= {act.url_name for act in BULK_ACTS} | {"search", "rewrap-new"}
+UNLISTED |= {act.url_name for act in BULK_ACTS} | {"search", "rewrap-new", "verification-new"}
 
 
 def found(persona, words):

@@ -34,6 +34,7 @@ ELSEWHERE |= {"log-target-enable"}  # only of a disabled one
 ELSEWHERE |= {"rotation-job", "rotation-job-cancel", *(act.url_name for act in BULK_ACTS)}
 ELSEWHERE |= {"reencryption-job", "reencryption-job-cancel"}
 ELSEWHERE |= {"file-job", "file-job-cancel"}
+ELSEWHERE |= {"verification", "verification-cancel"}  # pages of a job
 ELSEWHERE |= {"rewrap", "rewrap-cancel", "rewrap-new"}  # pages of a rotation of the key-encryption key
 FILES = frozenset({"audit-entry-proof", "key-public-file", "usage-file"})
 LINKS = "() => [...document.querySelectorAll('a[href]')].map(a => a.href)"
