@@ -9,7 +9,8 @@ from accounts.models import User, UserState
 from accounts.passwords import CHOOSING_HELP, password_field
 from accounts.roles import DESCRIPTIONS, ROLES
 from kernel.pages.filter_forms import FilterForm
-from kernel.pages.forms import PageForm, ReasonForm, search_field
+from kernel.pages.forms import LongSelect, PageForm, ReasonForm, search_field
+from kernel.time_zones import zone_names
 
 _PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 
@@ -158,6 +159,12 @@ class AppearanceForm(PageForm):
     theme = forms.ChoiceField(
         choices=[("system", "Same as system"), ("light", "Light"), ("dark", "Dark")],
         widget=forms.RadioSelect,
+    )
+    time_zone = forms.ChoiceField(
+        required=False,
+        choices=lambda: [("", "UTC only"), *((name, name) for name in zone_names())],
+        widget=LongSelect,
+        help_text="Times are in UTC. Choose a time zone to see the local time, too.",
     )
     shortcuts = forms.BooleanField(
         label="Keyboard shortcuts",

@@ -30,6 +30,7 @@ from kernel.http.protocol_refusals import method_not_allowed
 from kernel.pages import once
 from kernel.pages.drafts import drop_draft, keep_draft, read_draft, take_draft
 from kernel.rules import ENROLLING, PUBLIC, Caller, Rule
+from kernel.time_zones import ZONE_COOKIE, local_times
 
 _PAGE, DIALOG = "page", "dialog-body"
 _MOST_DIGITS = len(str(2**63)) - 1  # any number with this many digits fits a bigint
@@ -63,7 +64,8 @@ class PageView[P: Caller](View):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            return self._admit(request, **kwargs) or super().dispatch(request, *args, **kwargs)
+            with local_times(request.COOKIES.get(ZONE_COOKIE, "")):
+                return self._admit(request, **kwargs) or super().dispatch(request, *args, **kwargs)
         except SecondFactorRequired:
             return _redirect_to(request, reverse("mfa"))
         except RecentAuthRequired as refusal:

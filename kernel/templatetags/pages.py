@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from kernel import installation
 from kernel.clock import process_now
 from kernel.labels import reveal
+from kernel.time_zones import local_time
 
 register = template.Library()
 
@@ -51,18 +52,16 @@ def positions(choices: Iterable[Any], words: str) -> str:
 
 @register.filter
 def timestamp(value: datetime | str | None) -> SafeString:
-    """``2026-11-25 14:05Z``, with seconds in the attribute for programs; any other value is shown unchanged."""
+    """``2026-11-25 14:05Z``, with the local time if the user chose a zone, and seconds in the attribute for programs; any other value is shown unchanged."""
     if not isinstance(value, datetime):
         return format_html("{}", "\u2013" if value is None else value)
-    return format_html(
-        '<time datetime="{}">{}</time>', f"{value:%Y-%m-%dT%H:%M:%SZ}", f"{value:%Y-%m-%d %H:%MZ}"
-    )
+    return _time(f"{value:%Y-%m-%dT%H:%M:%SZ}", f"{value:%Y-%m-%d %H:%MZ}", local_time(value))
 
 
 @register.filter
 def day(value: datetime) -> SafeString:
     """``2026-11-25``, for lists; the exact time is in the attribute."""
-    return format_html('<time datetime="{}">{}</time>', f"{value:%Y-%m-%dT%H:%M:%SZ}", f"{value:%Y-%m-%d}")
+    return _time(f"{value:%Y-%m-%dT%H:%M:%SZ}", f"{value:%Y-%m-%d}", "")
 
 
 @register.filter
@@ -70,9 +69,7 @@ def timestamp_with_seconds(value: datetime | str | None) -> SafeString:
     """``2026-11-25 14:05:07Z``, otherwise like ``timestamp``."""
     if not isinstance(value, datetime):
         return timestamp(value)
-    return format_html(
-        '<time datetime="{}">{}</time>', f"{value:%Y-%m-%dT%H:%M:%SZ}", f"{value:%Y-%m-%d %H:%M:%SZ}"
-    )
+    return _time(f"{value:%Y-%m-%dT%H:%M:%SZ}", f"{value:%Y-%m-%d %H:%M:%SZ}", local_time(value))
 
 
 @register.filter
@@ -80,7 +77,16 @@ def exact_timestamp(value: datetime | str | None) -> SafeString:
     """``2026-11-25 14:05:07.123456Z``, otherwise like ``timestamp``."""
     if not isinstance(value, datetime):
         return timestamp(value)
-    return format_html('<time datetime="{}">{}</time>', value.isoformat(), f"{value:%Y-%m-%d %H:%M:%S.%fZ}")
+    return _time(value.isoformat(), f"{value:%Y-%m-%d %H:%M:%S.%fZ}", local_time(value))
+
+
+def _time(exact: str, shown: str, local: str) -> SafeString:
+    """The local time follows, but in a table it is only in the title, because columns have fixed widths."""
+    if not local:
+        return format_html('<time datetime="{}">{}</time>', exact, shown)
+    return format_html(
+        '<time datetime="{}" title="{}">{}<span class="local"> ({})</span></time>', exact, local, shown, local
+    )
 
 
 @register.filter

@@ -13,7 +13,7 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 10_201,
+    "accounts": 10_214,
     "audit": 24_250,
     "backups": 1_371,
     "canaries": 4_900,
@@ -21,7 +21,7 @@ CEILINGS = {
     "console": 5_242,
     "crypto_ops": 9_565,
     "demo": 1_231,
-    "kernel": 15_223,
+    "kernel": 15_277,
     "keys": 13_398,
     "notifications": 2_284,
 }

@@ -16,6 +16,7 @@ from kernel.pages.form_views import FormView
 from kernel.pages.shell import SHORTCUTS_COOKIE, THEME_COOKIE, has_shortcuts, theme_of
 from kernel.pages.views import PageView
 from kernel.rules import AUTHENTICATED, Rule
+from kernel.time_zones import ZONE_COOKIE
 
 _YEAR = 365 * 24 * 3600
 
@@ -45,7 +46,7 @@ class PasswordView(SecretFormView[ChangePasswordForm]):
 
 
 class AppearanceView(FormView[Principal, AppearanceForm]):
-    """Stored in cookies, because light or dark is a property of the screen, not of the user."""
+    """Stored in cookies, because light or dark is a property of the screen, and the time zone one of the place."""
 
     rules = {
         "GET": Rule(AUTHENTICATED, actions.APPEARANCE_READ),
@@ -55,13 +56,18 @@ class AppearanceView(FormView[Principal, AppearanceForm]):
     template = "accounts/appearance.html"
 
     def form(self, data: QueryDict | None = None) -> AppearanceForm:
-        present = {"theme": theme_of(self.request), "shortcuts": has_shortcuts(self.request)}
+        present = {
+            "theme": theme_of(self.request),
+            "time_zone": self.request.COOKIES.get(ZONE_COOKIE, ""),
+            "shortcuts": has_shortcuts(self.request),
+        }
         return AppearanceForm(data, initial=present)
 
     def perform(self, form: AppearanceForm) -> HttpResponse:
         response = HttpResponseRedirect(reverse("appearance"), status=HTTPStatus.SEE_OTHER)
         chosen = {
             THEME_COOKIE: form.cleaned_data["theme"],
+            ZONE_COOKIE: form.cleaned_data["time_zone"],
             SHORTCUTS_COOKIE: "on" if form.cleaned_data["shortcuts"] else "off",
         }
         for name, value in chosen.items():
