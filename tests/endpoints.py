@@ -292,7 +292,8 @@ def _policy(permission, status=200, **fields):
 
 
 def _transfer(_target, account):
-    return {"owner_type": "user", "owner_id": str(account.user.id), **REASON}
+    owner = account.principal.identity
+    return {"owner_type": owner.type.value, "owner_id": str(owner.id), **REASON}
 
 
 def _successor(*_):

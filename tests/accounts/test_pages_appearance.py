@@ -31,7 +31,7 @@ def test_the_local_time_follows_the_same_time_in_utc(zone, local):
 def test_without_a_known_zone_only_utc_is_shown(zone):
     with local_times(zone):
         assert pages.timestamp(AT) == '<time datetime="2026-12-02T18:52:07Z">2026-12-02 18:52Z</time>'
-        assert pages.timestamp(None) == "–"
+        assert pages.timestamp(None) == "\u2013"
 
 
 @pytest.mark.django_db
