@@ -51,7 +51,7 @@ OF_ANOTHER_APP |= dict.fromkeys(("rotation-job", "rotation-job-cancel"), "keys")
 OF_ANOTHER_APP |= dict.fromkeys(
     ("reencryption-job", "reencryption-job-cancel", "file-job", "file-job-cancel"), "crypto_ops"
 )
-OF_A_PUBLIC_KEY = ("key-public-page", "key-public-file")
+OF_A_PUBLIC_KEY = ("key-public-page", "key-public-file", "key-sign-file")
 OF_A_FILE = {"file-upload": {400}, "file-content": {409}}  # without a file, and without a result
 OVER = {"setup", "setup-link"}  # no longer available once there is an account
 # Tables that a page view changes: the log, and the last use of the session.

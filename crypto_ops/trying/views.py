@@ -96,7 +96,7 @@ TRIALS: Final[Mapping[tuple[str, str], _Trial]] = {
 
 
 # The fields of the page by those of the API, if the names differ.
-_FIELDS: Final = dict.fromkeys(("data", "message", "ciphertext", "public_key"), "input") | {
+_FIELDS: Final = dict.fromkeys(("data", "message", "digest", "ciphertext", "public_key"), "input") | {
     "algorithm": "mode",
     "signing_algorithm": "mode",
     "key_pair": "contents",
@@ -118,12 +118,12 @@ class TryView(KeyView, FormView[Principal, TrialForm]):
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if _TAKE not in request.POST:
             return super().post(request, *args, **kwargs)
-        form = TRIAL_FORMS[self.key.purpose](key=self.key, initial=request.POST.dict())
+        form = self.form(initial=request.POST.dict())
         form.fields["input"].widget.attrs["data-focus"] = True
         return self.show_form(form)
 
-    def form(self, data: QueryDict | None = None) -> TrialForm:
-        return TRIAL_FORMS[self.key.purpose](data, key=self.key)
+    def form(self, data: QueryDict | None = None, **kwargs: Any) -> TrialForm:
+        return TRIAL_FORMS[self.key.purpose](data, key=self.key, **kwargs)
 
     def perform(self, form: TrialForm) -> HttpResponse:
         operation = form.cleaned_data["operation"]

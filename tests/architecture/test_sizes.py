@@ -19,7 +19,7 @@ CEILINGS = {
     "canaries": 4_900,
     "ciphercanary": 3_499,
     "console": 5_242,
-    "crypto_ops": 9_565,
+    "crypto_ops": 9_633,
     "demo": 1_231,
     "kernel": 15_277,
     "keys": 13_398,

@@ -10,6 +10,7 @@ SELDOM = {
     "root",
     "inspect-page",
     "random-page",
+    "key-sign-file",
     "first-key",
     "usage-file",
     "key-public-file",

@@ -117,6 +117,8 @@ def test_every_page_that_the_role_may_see_is_sound(chromium, demo, role):
         ]  # disabled, and enabled old ones
         if role != "developer":
             versions.append("/keys/ledger-exports/versions/")  # one is scheduled for destruction
+        if role in {"admin", "developer"}:
+            versions.append(f"/keys/{SIGNING}/sign-file/")
         policies = ["/policies/legacy-aes-128/", "/policies/pci-card-data/"]  # inactive and unused; in use
         wanderer.walk(["/home/", *(f"/keys/{key}/" for key in (*keys, SIGNING)), *versions, *policies])
         assert not wanderer.faults, "\n".join(wanderer.faults)

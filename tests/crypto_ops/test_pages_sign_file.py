@@ -1,0 +1,71 @@
+"""The page that signs files signs the digests that the API signs."""
+
+import hashlib
+
+import pytest
+
+from kernel.crypto.modes import SIGNING_MODES
+from tests.browsing import plain, signed_in
+from tests.crypto_ops.test_pages_try import results, run
+from tests.log_entries import log_rows
+from tests.personas import b64
+
+CONTENT = b"a release"
+DIGEST = hashlib.sha384(CONTENT).hexdigest()
+MODE = "ecdsa-sha384"
+
+
+@pytest.fixture
+def signing_key(bench):
+    return bench.key("ec-p256", name="releases")
+
+
+@pytest.fixture
+def browser(bench, signing_key):
+    return signed_in(bench.persona)
+
+
+PATH = "/keys/releases/sign-file/"
+
+
+def test_the_signature_of_a_digest_is_one_of_the_file(browser, bench, signing_key):
+    made = run(browser, PATH, "sign", f" {DIGEST}\n", mode=MODE)
+    signature = results(made)["Signature"]
+    body = {"key_id": signing_key["id"], "signing_algorithm": MODE, "message": b64(CONTENT)}
+    verified = bench.persona.api.post("/api/v1/verify", body | {"signature": signature})
+    assert verified.json["valid"]
+    again = run(browser, PATH, "verify", DIGEST, mode=MODE, proof=signature)
+    assert results(again) == {"Result": "valid"}
+    other = run(browser, PATH, "verify", hashlib.sha384(b"x").hexdigest(), mode=MODE, proof=signature)
+    assert "Not valid" in plain(other)
+    found = log_rows().filter(object_id=signing_key["id"], source="console").order_by("id")
+    assert [(row.action, row.size) for row in found] == [
+        ("crypto.message.signed", 48),
+        *[("crypto.signature.verified", 48)] * 2,
+    ]
+
+
+def test_a_digest_of_another_size_is_refused_at_its_field(browser):
+    refused = run(browser, PATH, "sign", DIGEST, mode="ecdsa-sha256")
+    assert (refused.status_code, "Digest of the file: Must be 32 bytes" in plain(refused)) == (422, True)
+
+
+def test_the_result_becomes_the_input_of_the_same_page(browser):
+    made = run(browser, PATH, "sign", DIGEST, mode=MODE)
+    assert f'<form method="post" action="{PATH}"'.encode() in made.content
+
+
+def test_a_key_without_digests_has_the_command_instead(bench):
+    bench.key("ed25519", name="whole")
+    page = signed_in(bench.persona).get("/keys/whole/sign-file/")
+    assert "signs whole messages only" in plain(page)
+    assert "ciphercanary sign name:whole FILE" in plain(page)
+    assert b'type="file"' not in page.content
+
+
+def test_a_key_that_does_not_sign_has_no_such_page(bench, key):
+    assert signed_in(bench.persona).get(f"/keys/{key['name']}/sign-file/").status_code == 404
+
+
+def test_the_script_finds_the_hash_function_in_the_name_of_the_mode():
+    assert all(mode.name.endswith(mode.digest) for mode in SIGNING_MODES.values() if mode.digest)
