@@ -39,14 +39,14 @@ PERMISSION: Final = (
 _LOCK: Final = int.from_bytes(b"cc-verif")  # our key among PostgreSQL's advisory locks, a bigint
 
 
-class Verifier(Caller, Protocol):
+class _Verifier(Caller, Protocol):
     """The principal, as its services use it."""
 
     @property
     def actor(self) -> Actor: ...
 
 
-def request_verification(*, principal: Verifier) -> AuditVerification:
+def request_verification(*, principal: _Verifier) -> AuditVerification:
     """Queue a full verification for a worker. Raises Denied, and Conflict if one is queued or running."""
     principal.require(PERMISSION)
     with transaction.atomic():
@@ -72,7 +72,7 @@ def find_verification(*, principal: Caller, job_id: UUID) -> AuditVerification:
     return first_of(find_verifications(principal=principal).filter(id=job_id))
 
 
-def cancel_verification(*, principal: Verifier, job_id: UUID) -> AuditVerification:
+def cancel_verification(*, principal: _Verifier, job_id: UUID) -> AuditVerification:
     """Cancel an unfinished one, which then has no result. Raises Denied, NotFound, Conflict."""
     principal.require(PERMISSION)
     with transaction.atomic():

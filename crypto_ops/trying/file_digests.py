@@ -18,7 +18,7 @@ _MAX_MIB: Final = 256  # the browser hashes a file in memory
 _NO_DIGEST: Final = "This key signs whole messages only, not digests."
 
 
-class FileForm(VerifyingTrialForm):
+class _FileForm(VerifyingTrialForm):
     """``input``: the digest of the file."""
 
     def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:
@@ -56,7 +56,7 @@ class SignFileView(TryView):
         ]
 
     def form(self, data: QueryDict | None = None, **kwargs: Any) -> TrialForm:
-        return FileForm(data, key=self.key, **kwargs)
+        return _FileForm(data, key=self.key, **kwargs)
 
     def show_form(self, form: TrialForm, **context: Any) -> HttpResponse:
         return super().show_form(form, is_of_file=True, max_mib=_MAX_MIB, max_bytes=_MAX_MIB << 20, **context)
