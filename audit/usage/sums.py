@@ -90,23 +90,22 @@ def busiest_keys(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
     """
     if span.step != DAY:
         return _busiest("key_id", span, keys)
-    if keys is None:
-        return _busiest_of_days(span, UsageDay.Kind.KEY)
-    return _first_of(_days(span, UsageDay.Kind.KEY, keys))
+    return _first_of(span, UsageDay.Kind.KEY, keys)
 
 
 def busiest_callers(span: Span, keys: Keys = None) -> list[tuple[str, Used]]:
     """The same for callers: users' ids, "" for operations without a user."""
     if span.step != DAY or keys is not None:
         return _busiest("principal", span, keys)
-    return _busiest_of_days(span, UsageDay.Kind.PRINCIPAL)
+    return _first_of(span, UsageDay.Kind.PRINCIPAL)
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The usage of the hours of a day, and the busiest keys and callers of all of them, as ``used_over_time`` and the others."""
+    """The usage of the hours of a day, as ``used_over_time``, and the busiest keys and callers since ``since``."""
 
     steps: Sequence[tuple[datetime, Used]]
+    since: datetime
     by_key: Sequence[tuple[str, Used]]
     by_caller: Sequence[tuple[str, Used]]
 
@@ -118,7 +117,8 @@ class Day:
             for hour, used in _read(row["used_by_hour"])
         }
         steps = [(start, found.get(start, Used())) for start in span.starts]
-        return cls(steps, _read(row["busiest_keys"]), _read(row["busiest_callers"]))
+        since = _two_days(span).since
+        return cls(steps, since, _read(row["busiest_keys"]), _read(row["busiest_callers"]))
 
     @property
     def used(self) -> Used:
@@ -126,13 +126,25 @@ class Day:
 
 
 def day_columns(span: Span, keys: Keys, keys_of_callers: Keys, most: int) -> Mapping[str, RowsOf]:
-    """The columns of a larger statement that ``Day.of_row`` reads. ``most``: the number of keys, and of callers."""
+    """The columns of a larger statement that ``Day.of_row`` reads. ``most``: the number of keys, and of callers.
+
+    The busiest come from the sums of days, because those of hours take a scan of all hours for each column.
+    """
     hours = _within(span.since, keys).values_list("hour").annotate(**_SUMS).order_by()
+    days = _two_days(span)
+    callers = RowsOf(_by_days(days, UsageDay.Kind.PRINCIPAL)[:most], "subject", *_SUMS_OF_DAYS)
+    if keys_of_callers is not None:
+        callers = RowsOf(_by_use("principal", days, keys_of_callers)[:most], "principal", *_SUMS)
     return {
         "used_by_hour": RowsOf(hours, "hour", *_SUMS),
-        "busiest_keys": RowsOf(_by_use("key_id", span, keys)[:most], "key_id", *_SUMS),
-        "busiest_callers": RowsOf(_by_use("principal", span, keys_of_callers)[:most], "principal", *_SUMS),
+        "busiest_keys": RowsOf(_by_days(days, UsageDay.Kind.KEY, keys)[:most], "subject", *_SUMS_OF_DAYS),
+        "busiest_callers": callers,
     }
+
+
+def _two_days(span: Span) -> Span:
+    """Yesterday and today, which contain the 24 hours of the span."""
+    return Span.until(span.starts[-1], DAY, 2)
 
 
 def _read(rows: Sequence[tuple[str, int, int, int]] | None) -> list[tuple[str, Used]]:
@@ -155,15 +167,17 @@ def _by_use(column: str, span: Span, keys: Keys) -> QuerySet[UsageRollup, tuple[
     return rows.order_by("-all", column)
 
 
-def _days(span: Span, kind: UsageDay.Kind, subjects: Keys = None) -> QuerySet[UsageDay]:
+def _days(span: Span, kind: UsageDay.Kind, subjects: "Keys | _Busiest" = None) -> QuerySet[UsageDay]:
     rows = UsageDay.objects.filter(kind=kind, day__gte=span.since)
     return rows if subjects is None else rows.filter(subject__in=subjects)
 
 
-def _busiest_of_days(span: Span, kind: UsageDay.Kind) -> list[tuple[str, Used]]:
-    return _first_of(
-        UsageDay.objects.filter(kind=kind, day__gte=span.since, subject__in=_Busiest(kind, span))
-    )
+def _by_days(span: Span, kind: UsageDay.Kind, subjects: Keys = None) -> QuerySet[UsageDay, tuple[Any, ...]]:
+    """The busiest first. Without ``subjects``, of those that were among the busiest of a day."""
+    considered: Keys | _Busiest = _Busiest(kind, span) if subjects is None else subjects
+    sums = _days(span, kind, considered).values_list("subject")
+    total = Sum(F("allowed") + F("denied") + F("failed"))
+    return sums.annotate(**_SUMS_OF_DAYS, all=total).order_by("-all", "subject")
 
 
 class _Busiest(Expression):
@@ -181,8 +195,5 @@ class _Busiest(Expression):
         return f"({' UNION ALL '.join([_BUSY] * self.span.steps)})", tuple(parameters)
 
 
-def _first_of(rows: QuerySet[UsageDay]) -> list[tuple[str, Used]]:
-    sums = rows.values_list("subject").annotate(
-        **_SUMS_OF_DAYS, all=Sum(F("allowed") + F("denied") + F("failed"))
-    )
-    return [(found, Used(*used)) for found, *used, _ in sums.order_by("-all", "subject")[:BUSIEST]]
+def _first_of(span: Span, kind: UsageDay.Kind, subjects: Keys = None) -> list[tuple[str, Used]]:
+    return [(found, Used(*used)) for found, *used, _ in _by_days(span, kind, subjects)[:BUSIEST]]

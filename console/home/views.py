@@ -60,7 +60,7 @@ class HomeView(ShowsLog, PageView[Principal]):
             groups=_without_step(attention) if steps else attention.groups,
             log=log_pages(self.principal, facts.span),
             chart=chart(RANGES["24h"], facts.day.steps),
-            busiest=busiest_of(self.principal, facts.span, facts.day, names),
+            busiest=busiest_of(self.principal, facts.day, names),
             entries=set_names(entries, names),
         )
 

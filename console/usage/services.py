@@ -91,11 +91,11 @@ def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:
     )
 
 
-def busiest_of(principal: Principal, span: Span, day: Day, names: Mapping[tuple[str, str], str]) -> _Busiest:
+def busiest_of(principal: Principal, day: Day, names: Mapping[tuple[str, str], str]) -> _Busiest:
     """The rows of a day of ``Facts``. ``names`` are those of its ``named_objects`` that the principal may see."""
     callers = {found: names[each] for each in named_objects(day) if each in names for found in each[1:]}
     others = logged_names(found for found, _ in day.by_caller if found not in callers)
-    since = span.since if principal.scope(READ_PERMISSION) == "all" else None
+    since = day.since if principal.scope(READ_PERMISSION) == "all" else None
     return _Busiest(
         [_row("object", found, names.get(("key", found), ""), used, since) for found, used in day.by_key],
         [

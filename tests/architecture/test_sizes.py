@@ -14,7 +14,7 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 10_214,
-    "audit": 24_250,
+    "audit": 24_261,
     "backups": 1_371,
     "canaries": 4_900,
     "ciphercanary": 3_499,
