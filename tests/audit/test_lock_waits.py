@@ -12,9 +12,10 @@ from pathlib import Path
 import psycopg
 import pytest
 from django import conf
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 
+from accounts.errors import NameTaken
 from audit.commit import loop_writer, writer
 from audit.errors import AuditUnavailable
 from audit.models import AuditBundle
@@ -23,7 +24,9 @@ from audit.sequencing.bundles.step import sequence_step
 from kernel.databases.lock_waits import LEAST, WAIT_UNTIL, bound_lock_waits, waiting_until
 from kernel.databases.transactions import call_in_pool
 from kernel.freshness.epoch import LOCK
+from keys.models import Key
 from tests.audit.commit.decisions import decision_of
+from tests.factories import KeyFactory
 from tests.personas import PASSWORD, ApiClient, b64
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
@@ -74,6 +77,14 @@ def soon():
     began = time.monotonic()
     yield
     assert time.monotonic() - began < MANY
+
+
+def test_a_refused_insert_with_little_time_left_is_rolled_back_to_its_savepoint():
+    KeyFactory(name="payments")
+    with waiting_until(time.monotonic()), transaction.atomic():
+        with pytest.raises(NameTaken):
+            KeyFactory(name="payments")
+        assert Key.objects.count() == 1
 
 
 @pytest.mark.parametrize("kind", ["operation", "change", "sign-in", "renewal"])
