@@ -127,7 +127,7 @@ STICKS_OUT = """
 
 WITHOUT_SCRIPT = """
 () => [...document.querySelectorAll("[hx-get], [hx-post], [hx-put], [hx-patch], [hx-delete]")].filter((node) => {
-  const works = node.matches("a[href], form[action], form[method], form button[type=submit], form input, [role=status]");
+  const works = node.matches("a[href], form[action], form[method], form button[type=submit], form input, form select, [role=status]");
   return !works && !/every|load/.test(node.getAttribute("hx-trigger") || "");
 }).map((node) => `works with htmx only: ${node.outerHTML.slice(0, 120)}`)
 """
