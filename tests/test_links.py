@@ -49,7 +49,7 @@ class Document(HTMLParser):
 
     def _works_without(self, tag, has):
         refreshes = has.get("role") == "status" or re.search(r"\b(every|load)\b", has.get("hx-trigger", ""))
-        in_form = self.open_forms and (tag == "input" or has.get("type") == "submit")
+        in_form = self.open_forms and (tag in {"input", "select"} or has.get("type") == "submit")
         return bool((tag == "a" and has.get("href")) or tag == "form" or in_form or refreshes)
 
 
