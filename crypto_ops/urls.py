@@ -17,4 +17,4 @@ api = [
     *algorithms.api,
 ]
 
-pages = [*files.pages, *trying.pages]
+pages = [*files.pages, *reencryption.pages, *trying.pages]

@@ -114,6 +114,7 @@ PAGES = {
     # crypto_ops
     "key-try": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),
     "key-sign-file": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),
+    "reencryption-new": Page(ADMIN_AND_DEVELOPER, ADMIN_AND_DEVELOPER),
     "file-new": Page(ADMIN_AND_DEVELOPER),
     "file-upload": Page(post=ADMIN_AND_DEVELOPER),
     "file-content": Page(post=ADMIN_AND_DEVELOPER),

@@ -27,6 +27,7 @@ from crypto_ops.files.downloads import download as download_file
 from crypto_ops.models import READ_PERMISSION as OPERATIONS_READ
 from crypto_ops.reencryption.services import jobs as reencryptions
 from crypto_ops.reencryption.services.reports import read_report
+from crypto_ops.reencryption.views import calls_of
 from kernel.jobs.job import JobRecord
 from kernel.rules import Rule
 from keys import actions as key_actions
@@ -226,7 +227,7 @@ _KINDS: Final = (
         ),
         template="jobs/reencryption.html",
         failures={},  # the client retries, so the job itself does not fail
-        details=lambda job, _now: {"report": read_report(job)},
+        details=lambda job, _now: {"report": read_report(job), "calls": calls_of(job)},
     ),
     JobKind(
         word=file_task.KIND,

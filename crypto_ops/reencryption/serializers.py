@@ -21,13 +21,13 @@ from kernel.rest.fields import (
 from keys.lifecycle import VersionState
 from keys.reading.rest_references import KeyReferenceField
 
-_MAX_TOTAL = 2**53 - 1  # the largest integer that every JSON parser keeps (RFC 8259 section 6)
+MAX_TOTAL = 2**53 - 1  # the largest integer that every JSON parser keeps (RFC 8259 section 6)
 
 
 class BeginReencryptionSerializer(StrictSerializer):
     key_id = KeyReferenceField()
     target_key_id = KeyReferenceField(required=False)
-    total = serializers.IntegerField(min_value=0, max_value=_MAX_TOTAL, required=False)
+    total = serializers.IntegerField(min_value=0, max_value=MAX_TOTAL, required=False)
     reason = LabelField(required=False, max_length=MAX_REASON)
 
 

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from crypto_ops.reencryption import api as views
+from crypto_ops.reencryption.views import NewReencryptionView
 
 api = [
     path("reencrypt", views.ReencryptView.as_view(), name="reencrypt"),
@@ -21,4 +22,8 @@ api = [
         views.CancelReencryptionView.as_view(),
         name="reencryption-cancel",
     ),
+]
+
+pages = [
+    path("keys/<slug:name>/reencrypt-data", NewReencryptionView.as_view(), name="reencryption-new"),
 ]

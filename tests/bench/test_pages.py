@@ -81,6 +81,8 @@ CHANGES |= {
     "alarm-resolve",
     "key-minimum",
     "key-schedule-deletion",
+    "key-transfer",
+    "reencryption-new",
     "key-cancel-deletion",
 }
 CHANGES |= {name for name in PAGES if name.startswith(("key-version-", "policy-"))}

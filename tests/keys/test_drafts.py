@@ -72,6 +72,7 @@ KEPT = {
     "token-revoke-page": {"reason"},
     "key-transfer": {"owner", "reason"},
     "user-transfer-keys": {"owner", "reason"},
+    "reencryption-new": {"target_key_id", "total", "reason"},
     "key-succeed": {"name", "algorithm", "policy_id", "reason"},
     "keys-bulk": {"chosen", "reason"},
     "keys-bulk-tag": {"chosen", "change", "tag"},
