@@ -27,6 +27,7 @@ def key_values(key: Key) -> Values:
         "deletion_at": key.deletion_at,
         "successor_id": key.successor_id,
         "created_by": key.created_by_id,
+        "service_account_id": key.service_account_id,
         "row_seq": key.row_seq,
     }
 

@@ -55,7 +55,10 @@ class AlertObject:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One condition, with the page to act on it. ``since`` is when it began, None if that is not recorded."""
+    """One condition, with the page to act on it. ``since`` is when it began, None if that is not recorded.
+
+    ``degree``: a condition that gets worse has a higher one.
+    """
 
     kind: AlertKind
     text: str
@@ -63,6 +66,7 @@ class Alert:
     action: str
     object: AlertObject | None = None
     since: datetime | None = None
+    degree: int = 0
 
     @property
     def severity(self) -> Severity:

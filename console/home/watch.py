@@ -33,7 +33,7 @@ TOPICS: Final = {
 
 
 def watch_service() -> None:
-    """Once a day for each alert, as long as it lasts. Several workers may run it at the same time."""
+    """Once a day for each alert and degree, as long as it lasts. Several workers may run it at the same time."""
     now = database_now()
     facts = ServiceFacts.of_row(Instance.objects.values(**service_columns(now)).get())
     for alert in chain(service_alerts(facts, now), log_target_alerts(now)):
@@ -45,7 +45,7 @@ def _announcement(alert: Alert, now: datetime) -> Announcement:
     about = alert.object
     return Announcement(
         topic=word,
-        dedup_key=f"{word}:{about.id if about else ''}:{now:%Y-%m-%d}",
+        dedup_key=f"{word}:{about.id if about else ''}:{now:%Y-%m-%d}:{alert.degree}",
         object_type=about.type if about else "",
         object_id=about.id if about else "",
         object_name=about.name if about else "",

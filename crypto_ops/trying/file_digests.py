@@ -7,7 +7,7 @@ from django.http import HttpResponse, QueryDict
 
 from crypto_ops.requests import MAX_DIGEST_BYTES
 from crypto_ops.trying.forms import TrialForm, VerifyingTrialForm
-from crypto_ops.trying.services import OperationChoice
+from crypto_ops.trying.services import TRIAL_LABELS, OperationChoice
 from crypto_ops.trying.views import TryView
 from kernel.crypto.modes import SIGNING_MODES
 from kernel.errors import NotFound
@@ -15,6 +15,7 @@ from kernel.pages.forms import offer
 from keys.models import Key
 
 _MAX_MIB: Final = 256  # the browser hashes a file in memory
+_OPERATIONS: Final = ("sign", "verify")
 _NO_DIGEST: Final = "This key signs whole messages only, not digests."
 
 
@@ -27,6 +28,7 @@ class _FileForm(VerifyingTrialForm):
         field.label, field.help_text = "Digest of the file", "In hexadecimal digits, as sha256sum prints it."
         field.widget.attrs |= {"rows": 3, "class": "mono"}
         del self.fields["input_format"]
+        offer(self, "operation", [(word, TRIAL_LABELS[word]) for word in _OPERATIONS])
         offer(self, "mode", [(mode, mode) for mode in _digest_modes(key)])
 
     def clean(self) -> dict[str, Any]:
@@ -52,7 +54,7 @@ class SignFileView(TryView):
         return [
             OperationChoice(choice.word, reason or choice.reason)
             for choice in super().choices
-            if choice.word in {"sign", "verify"}
+            if choice.word in _OPERATIONS
         ]
 
     def form(self, data: QueryDict | None = None, **kwargs: Any) -> TrialForm:

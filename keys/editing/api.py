@@ -36,7 +36,7 @@ class TransferSerializer(ReasonSerializer):
 
 
 class TransferKeyView(ChangeView):
-    """Give the key another owner: an active user or service account whose role may use keys."""
+    """Give the key another owner: an active user or service account whose role may use keys. Requires a recent sign-in."""
 
     rules = {"POST": Rule(MANAGE, actions.KEY_TRANSFERRED)}
     body = TransferSerializer

@@ -220,12 +220,22 @@ def _require_tags(seen: Sequence[str], stored: Key) -> None:
 
 
 @transaction.atomic
-def transfer_key(*, principal: Principal, key_id: UUID, owner_type: str, owner_id: UUID, reason: str) -> Key:
+def transfer_key(
+    *,
+    principal: Principal,
+    key_id: UUID,
+    owner_type: str,
+    owner_id: UUID,
+    reason: str,
+    former: str | None = None,
+) -> Key:
     """Give the key another owner. The former owner keeps only what a grant or their role allows.
 
-    A default key is none after this. Raises Denied, NotFound, Invalid, and IllegalTransition for a destroyed key.
+    ``former``: the identity that owns the key (``user:<id>``), None for any. A default key is none after this. Raises
+    Denied, RecentAuthRequired, NotFound, Invalid, VersionConflict, and IllegalTransition for a destroyed key.
     """
     principal.require(MANAGE)
+    principal.require_recent_sign_in(database_now())
     check_reason(reason)
     key = lock_key(principal, key_id)
     if key.state == State.DESTROYED:
@@ -233,8 +243,10 @@ def transfer_key(*, principal: Principal, key_id: UUID, owner_type: str, owner_i
             "The key is destroyed. Its owner cannot change.",
             extra=key.lifecycle_state(database_now()).facts(),
         )
-    owner, former = _new_owner(owner_type, owner_id), key.owner
-    if owner == former:
+    owner, seen = _new_owner(owner_type, owner_id), key.owner
+    if former is not None and seen.entity != former:
+        raise VersionConflict("The owner of the key has changed since you opened this page.")
+    if owner == seen:
         return key
     before = trail.key_values(key)
     key.created_by_id, key.service_account_id = owner.user_id, owner.service_account_id
@@ -244,8 +256,8 @@ def transfer_key(*, principal: Principal, key_id: UUID, owner_type: str, owner_i
         "reason": reason,
         "owner_type": owner.type.value,
         "owner_id": str(owner.id),
-        "former_owner_type": former.type.value,
-        "former_owner_id": str(former.id or ""),
+        "former_owner_type": seen.type.value,
+        "former_owner_id": str(seen.id or ""),
     }
     change = RowChange.of_row(key, before=before, after=trail.key_values(key))
     finish_change(principal, actions.KEY_TRANSFERRED, key, [change], meta=meta)
@@ -281,8 +293,9 @@ def transfer_keys(
 ) -> list[KeyResult]:
     """Give the first ``MAX_CHANGED`` keys of ``owner`` another owner. A failure does not stop the others.
 
-    Raises Denied, Invalid.
+    Raises Denied, RecentAuthRequired, Invalid.
     """
+    principal.require_recent_sign_in(database_now())
     keys = keys_to_transfer(principal=principal, owner=owner)[:MAX_CHANGED]
     check_reason(reason)
     if _new_owner(owner_type, owner_id) == owner:
@@ -290,7 +303,12 @@ def transfer_keys(
 
     def change(key: Key) -> bool:
         transfer_key(
-            principal=principal, key_id=key.id, owner_type=owner_type, owner_id=owner_id, reason=reason
+            principal=principal,
+            key_id=key.id,
+            owner_type=owner_type,
+            owner_id=owner_id,
+            reason=reason,
+            former=owner.entity,
         )
         return True
 

@@ -45,6 +45,19 @@ class TransferForm(ReasonForm):
         return {"owner_type": owner_type, "owner_id": UUID(owner_id), "reason": self.cleaned_data["reason"]}
 
 
+class KeyTransferForm(TransferForm):
+    """``former`` is the owner that the page shows."""
+
+    former = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, former: Identity, **kwargs: Any) -> None:
+        super().__init__(*args, former=former, **kwargs)
+        self.fields["former"].initial = former.entity
+
+    def order(self) -> dict[str, Any]:
+        return super().order() | {"former": self.cleaned_data["former"]}
+
+
 class ChosenForm(PageForm):
     chosen = forms.CharField(widget=forms.HiddenInput)
 

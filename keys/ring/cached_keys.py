@@ -141,7 +141,7 @@ class CachedKey:
 
     ``policy_modes``: the modes in which its policy allows encryption, None without a policy. ``grace``: how long a
     version decrypts after its replacement, None without end; afterwards it can only be re-encrypted, if
-    ``reencrypts_after_grace``. ``protects``: as of ``KeyAlgorithm``. ``has_private_key``: False if only the public key
+    ``reencrypts_after_grace``. ``is_default``: its owner uses it if they name no key. ``protects``: as of ``KeyAlgorithm``. ``has_private_key``: False if only the public key
     was imported.
     """
 
@@ -163,6 +163,7 @@ class CachedKey:
     reencrypts_after_grace: bool
     versions: Mapping[int, CachedVersion] = field(repr=False)
     stamp: EpochStamp
+    is_default: bool = False
     protects: bool = True
     has_private_key: bool = True
     # Derived from this entry by its users, and dropped with it.

@@ -86,6 +86,7 @@ def _entry(
         reencrypts_after_grace=rotation.reencrypt,
         versions=MappingProxyType({row.version: CachedVersion(row) for row in rows}),
         stamp=stamp,
+        is_default=key.is_default,
         protects=key.protects,
         has_private_key=key.has_private_key,
     )

@@ -141,7 +141,8 @@ class _KeyCache:
         """The ID of the default key, if its entry is cached. After a transfer it belongs to someone else."""
         key_id = self.default_ids.get((owner, algorithm))
         cached = None if key_id is None else self._cached.get(key_id)
-        return key_id if cached is not None and cached.entry.owner == owner else None
+        is_current = cached is not None and cached.entry.is_default and cached.entry.owner == owner
+        return key_id if is_current else None
 
     def _find(self, reference: KeyReference) -> _Slot | None:
         key_id = self._ids.get(reference) if isinstance(reference, str) else reference

@@ -50,6 +50,11 @@ def test_a_digest_of_another_size_is_refused_at_its_field(browser):
     assert (refused.status_code, "Digest of the file: Must be 32 bytes" in plain(refused)) == (422, True)
 
 
+def test_another_operation_of_the_key_is_refused_at_its_field(browser):
+    refused = run(browser, PATH, "jwt", DIGEST, mode=MODE)
+    assert (refused.status_code, list(refused.context["form"].errors)) == (422, ["operation"])
+
+
 def test_the_result_becomes_the_input_of_the_same_page(browser):
     made = run(browser, PATH, "sign", DIGEST, mode=MODE)
     assert f'<form method="post" action="{PATH}"'.encode() in made.content

@@ -1,10 +1,13 @@
 """The transfer of a key, and of all keys of a user, to another owner."""
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from accounts.users.services.editing import disable_user
+from kernel.errors import RecentAuthRequired, VersionConflict
 from kernel.identities import Identity
 from keys.creation import services as creation
 from keys.editing import services as editing
@@ -55,6 +58,22 @@ def test_a_service_account_can_get_the_key_and_give_it_back(key, admin, develope
         assert Key.objects.get(pk=key.pk).check_mac().owner == owner
 
 
+def test_a_transfer_needs_a_recent_sign_in_and_the_owner_that_was_shown(key, admin, developer, stranger):
+    identity = stranger.user.identity
+    given = {"owner_type": "user", "owner_id": identity.id, "reason": REASON}
+    old = replace(admin.principal, auth_time=admin.principal.auth_time - timedelta(minutes=11))
+    with pytest.raises(RecentAuthRequired):
+        editing.transfer_key(principal=old, key_id=key.id, **given)
+    with pytest.raises(RecentAuthRequired):
+        editing.transfer_keys(principal=old, owner=developer.user.identity, **given)
+    with pytest.raises(VersionConflict):
+        editing.transfer_key(principal=admin.principal, key_id=key.id, **given, former=identity.entity)
+    typed = {"owner": identity.entity, "reason": REASON, "former": admin.user.identity.entity}
+    refused = signed_in(admin).post(f"/keys/{key.name}/transfer", typed)
+    assert "The owner of the key has changed since you opened this page." in plain(refused)
+    assert Key.objects.get(pk=key.pk).owner == key.owner
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_transferred_default_key_is_that_of_no_one(admin, developer, stranger):
     default = creation.find_default(developer.principal, "aes-256")
@@ -62,6 +81,8 @@ def test_a_transferred_default_key_is_that_of_no_one(admin, developer, stranger)
     message = {"algorithm": "aes-256-gcm", "data": b64(b"text")}
     used = {persona.api.post("/api/v1/encrypt", message).json["key_id"] for persona in (developer, stranger)}
     assert len(used - {str(default.key_id)}) == 2
+    admin.api.post(f"/api/v1/keys/{default.key_id}/transfer", order(developer.user.identity))
+    assert developer.api.post("/api/v1/encrypt", message).json["key_id"] in used
 
 
 def test_owners_who_cannot_use_keys_are_refused_with_the_field(key, admin, auditor, stranger):
@@ -87,7 +108,8 @@ def test_the_page_of_a_key_offers_those_who_can_use_keys(key, admin, auditor, op
     refused = browser.post(path, {"owner": auditor.user.identity.entity, "reason": REASON})
     assert refused.status_code == 422
     assert "Choose an active user or service account with the role admin or developer." in plain(refused)
-    browser.post(path, {"owner": stranger.user.identity.entity, "reason": REASON})
+    former = developer.user.identity.entity
+    browser.post(path, {"owner": stranger.user.identity.entity, "reason": REASON, "former": former})
     assert Key.objects.get(pk=key.pk).owner == stranger.user.identity
 
 

@@ -22,7 +22,7 @@ from keys.editing import services as editing
 from keys.lifecycle import State
 from keys.models import Key
 from keys.pages import services as pages
-from keys.pages.forms import TransferForm
+from keys.pages.forms import KeyTransferForm, TransferForm
 from keys.pages.views.changing import KEY
 
 
@@ -39,7 +39,7 @@ class _TransferOperation(Operation[Key]):
 
 
 def _form(data: QueryDict | None, key: Key, _: Mapping[str, Any]) -> PageForm:
-    return TransferForm(data, former=key.owner)
+    return KeyTransferForm(data, former=key.owner)
 
 
 TRANSFER: Final = _TransferOperation(
@@ -53,6 +53,7 @@ TRANSFER: Final = _TransferOperation(
     form=_form,
     draft_fields=("owner", "reason"),
     icon="user",
+    needs_recent_sign_in=True,
 )
 
 
@@ -64,6 +65,7 @@ class TransferAllView(ShowsLog, FormView[Principal, TransferForm]):
     template = "keys/transfer_all.html"
     object_reference = ("user", "user_id")
     draft_fields = ("owner", "reason")
+    needs_recent_sign_in = True
 
     @cached_property
     def account(self) -> User:
