@@ -18,7 +18,7 @@ _zone: ContextVar[ZoneInfo | None] = ContextVar("zone", default=None)
 @process_cache
 @cache
 def zone_names() -> tuple[str, ...]:
-    """Such as ``Europe/Berlin``, sorted. None if the system has no time zones."""
+    """Such as ``Europe/Berlin``, sorted. Empty if the system has no time zones."""
     return tuple(
         sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/"))
     )

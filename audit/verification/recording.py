@@ -24,6 +24,8 @@ from kernel.clock import database_now
 from kernel.databases.rows import first_of
 from kernel.databases.transactions import wait_for_lock
 from kernel.errors import Conflict, DomainError
+from kernel.freshness.epoch import require_current
+from kernel.freshness.stamps import EpochStamp
 from kernel.jobs import delivery
 from kernel.jobs.job import UNFINISHED, Status
 from kernel.jobs.progress import Progress, Stop
@@ -33,9 +35,8 @@ logger = logging.getLogger(__name__)
 
 KIND: Final = "log_verification"
 READ_PERMISSION: Final = LIST_PERMISSION
-PERMISSION: Final = (
-    EXPORT_PERMISSION  # of the roles that read the whole log, those that may also have all of it read
-)
+# Of the roles that read the whole log, those that may also have all of it read.
+PERMISSION: Final = EXPORT_PERMISSION
 _LOCK: Final = int.from_bytes(b"cc-verif")  # our key among PostgreSQL's advisory locks, a bigint
 
 
@@ -44,6 +45,8 @@ class _Verifier(Caller, Protocol):
 
     @property
     def actor(self) -> Actor: ...
+    @property
+    def stamp(self) -> EpochStamp | None: ...
 
 
 def request_verification(*, principal: _Verifier) -> AuditVerification:
@@ -58,6 +61,7 @@ def request_verification(*, principal: _Verifier) -> AuditVerification:
         job = AuditVerification(**recorded_requester(principal.actor), unit="entries")
         delivery.submit(job)
         record(_event_of(job, actions.VERIFICATION_REQUESTED), principal.actor)
+        require_current(principal.stamp)
     return job
 
 
@@ -79,6 +83,7 @@ def cancel_verification(*, principal: _Verifier, job_id: UUID) -> AuditVerificat
         job = find_verification(principal=principal, job_id=job_id)
         delivery.cancel(job)
         record(_event_of(job, actions.VERIFICATION_CANCELLED), principal.actor)
+        require_current(principal.stamp)
     return job
 
 

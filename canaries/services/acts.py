@@ -73,7 +73,9 @@ def _reach_of(holder: User | ServiceAccount, token: ServiceToken | None) -> str:
     else:
         owned = Key.objects.owned_by(holder.identity).count()  # noqa: CC2 - a number only
         grants = KeyGrant.objects.filter(principal_id=str(holder.id)).count()
-        keys = f"created {owned} key{'' if owned == 1 else 's'}, and has {grants} grant{'' if grants == 1 else 's'}"
+        keys = (
+            f"owns {owned} key{'' if owned == 1 else 's'}, and has {grants} grant{'' if grants == 1 else 's'}"
+        )
     scopes = f" The token is limited to {', '.join(map(word_of, sorted(token.scopes)))}." if token else ""
     return f"{holder.name} has the role {holder.role}, {keys}.{scopes}"
 

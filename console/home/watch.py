@@ -1,7 +1,6 @@
 """Publish the alerts about the installation as notifications."""
 
 from datetime import datetime
-from itertools import chain
 from typing import Final
 
 from console.home.alerts import CRITICAL, Alert, AlertKind
@@ -10,7 +9,7 @@ from kernel.clock import database_now
 from kernel.outbox.publishing import Announcement
 from kernel.outbox.topics import Severity, Topic
 from kernel.trust.models import Instance
-from notifications.services.conditions import publish_new
+from notifications.services.conditions import publish_unknown
 
 SECONDS: Final = 300.0
 _LABELS: Final = {
@@ -26,7 +25,6 @@ TOPICS: Final = {
         label=label,
         severity=Severity.CRITICAL if kind in CRITICAL else Severity.WARNING,
         text="{text}",
-        summary="{count} alerts of one kind: {list}",
     )
     for kind, (word, label) in _LABELS.items()
 }
@@ -36,8 +34,8 @@ def watch_service() -> None:
     """Once a day for each alert and degree, as long as it lasts. Several workers may run it at the same time."""
     now = database_now()
     facts = ServiceFacts.of_row(Instance.objects.values(**service_columns(now)).get())
-    for alert in chain(service_alerts(facts, now), log_target_alerts(now)):
-        publish_new([_announcement(alert, now)], TOPICS[alert.kind], now, page="home/")
+    alerts = [*service_alerts(facts, now), *log_target_alerts(now)]
+    publish_unknown([_announcement(alert, now) for alert in alerts])
 
 
 def _announcement(alert: Alert, now: datetime) -> Announcement:

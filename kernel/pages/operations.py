@@ -149,8 +149,8 @@ class Subject[S]:
     name instead, ``find_named`` finds the object or None, without checks, and ``object_id`` is the id of a subject.
 
     ``title`` ends the title of the page, and ``back`` is the link back from an operation that is not available.
-    ``lists`` are URL names of other pages that offer the operations. ``parts`` are partials of ``details``; ``section`` as in ``PageView``. If the facts come from the audit log,
-    ``catch_up`` waits for what was done just before.
+    ``lists`` are URL names of other pages that offer the operations. ``parts`` are partials of ``details``; ``section`` as
+    in ``PageView``. If the facts come from the audit log, ``catch_up`` waits for what was done just before.
     """
 
     url_name: str

@@ -16,6 +16,7 @@ from keys import actions
 from keys.changing import MANAGE
 from keys.creation.serializers import KeySettingsSerializer
 from keys.editing import services as editing
+from keys.editing.ownership import transfer_key
 from keys.models import Key
 from keys.reading import services as reading
 from keys.reading.api import ChangeView, KeyView
@@ -40,7 +41,7 @@ class TransferKeyView(ChangeView):
 
     rules = {"POST": Rule(MANAGE, actions.KEY_TRANSFERRED)}
     body = TransferSerializer
-    change = editing.transfer_key
+    change = transfer_key
 
 
 class KeyDetailView(KeyView):

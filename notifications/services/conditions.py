@@ -73,8 +73,14 @@ def publish_new(
         count += len(unknown)
         new += unknown[: MOST_OF_STEP - len(new)]
     if count > MOST_OF_STEP:
-        new = _without_known([_summary(topic, page, within, count, now)])
-    if new:
+        publish_unknown([_summary(topic, page, within, count, now)])
+    elif new:
+        publish_all(new)
+
+
+def publish_unknown(some: Sequence[Announcement]) -> None:
+    """Those that do not exist yet."""
+    if new := _without_known(some):
         publish_all(new)
 
 

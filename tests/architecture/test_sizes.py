@@ -14,16 +14,16 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 10_214,
-    "audit": 24_261,
+    "audit": 24_266,
     "backups": 1_371,
-    "canaries": 4_900,
+    "canaries": 4_902,
     "ciphercanary": 3_499,
     "console": 5_253,
     "crypto_ops": 9_734,
     "demo": 1_231,
     "kernel": 15_282,
-    "keys": 13_435,
-    "notifications": 2_284,
+    "keys": 13_456,
+    "notifications": 2_290,
 }
 SLACK = 100
 MAX_FILES_IN_A_FOLDER = 20

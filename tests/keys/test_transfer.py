@@ -10,7 +10,7 @@ from accounts.users.services.editing import disable_user
 from kernel.errors import RecentAuthRequired, VersionConflict
 from kernel.identities import Identity
 from keys.creation import services as creation
-from keys.editing import services as editing
+from keys.editing import ownership
 from keys.models import Key
 from tests.browsing import plain, signed_in
 from tests.factories import ServiceAccountFactory
@@ -63,11 +63,11 @@ def test_a_transfer_needs_a_recent_sign_in_and_the_owner_that_was_shown(key, adm
     given = {"owner_type": "user", "owner_id": identity.id, "reason": REASON}
     old = replace(admin.principal, auth_time=admin.principal.auth_time - timedelta(minutes=11))
     with pytest.raises(RecentAuthRequired):
-        editing.transfer_key(principal=old, key_id=key.id, **given)
+        ownership.transfer_key(principal=old, key_id=key.id, **given)
     with pytest.raises(RecentAuthRequired):
-        editing.transfer_keys(principal=old, owner=developer.user.identity, **given)
+        ownership.transfer_keys(principal=old, owner=developer.user.identity, **given)
     with pytest.raises(VersionConflict):
-        editing.transfer_key(principal=admin.principal, key_id=key.id, **given, former=identity.entity)
+        ownership.transfer_key(principal=admin.principal, key_id=key.id, **given, former=identity.entity)
     typed = {"owner": identity.entity, "reason": REASON, "former": admin.user.identity.entity}
     refused = signed_in(admin).post(f"/keys/{key.name}/transfer", typed)
     assert "The owner of the key has changed since you opened this page." in plain(refused)
@@ -116,7 +116,7 @@ def test_the_page_of_a_key_offers_those_who_can_use_keys(key, admin, auditor, op
 def test_all_keys_of_a_user_are_transferred_at_most_a_hundred_at_once(
     key, admin, developer, stranger, new_key, monkeypatch
 ):
-    monkeypatch.setattr(editing, "MAX_CHANGED", 2)
+    monkeypatch.setattr(ownership, "MAX_CHANGED", 2)
     for name in ("ledger", "vault"):
         new_key(principal=developer.principal, name=name)
     new_key(principal=admin.principal, name="not-theirs")

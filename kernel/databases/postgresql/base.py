@@ -122,10 +122,9 @@ class DatabaseWrapper(CarriesChanges, base.DatabaseWrapper):  # type: ignore[mis
         ):
             with transaction.atomic(using=self.alias):
                 return self._execute_bounded(execute, sql, *call)
+        # It waits for no lock, and a SET before it would fail in the failed transaction.
         if isinstance(sql, str) and sql.startswith(_ROLLING_BACK):
-            return execute(
-                sql, *call
-            )  # it waits for no lock, and a SET before it would fail in the failed transaction
+            return execute(sql, *call)
         # The session of an overdue COMMIT keeps its locks, so that waiting for them is in vain.
         seconds = LEAST if commit_waits.are_overdue() else seconds_left()
         if not is_short(seconds):

@@ -18,7 +18,7 @@ from kernel.pages.operations import Operation, OperationView
 from kernel.rules import Rule
 from keys import actions
 from keys.changing import MANAGE, MAX_CHANGED
-from keys.editing import services as editing
+from keys.editing import ownership
 from keys.lifecycle import State
 from keys.models import Key
 from keys.pages import services as pages
@@ -48,7 +48,7 @@ TRANSFER: Final = _TransferOperation(
     question="Transfer {} to another owner?",
     permission=MANAGE,
     action=actions.KEY_TRANSFERRED,
-    perform=editing.transfer_key,
+    perform=ownership.transfer_key,
     done="{} transferred.",
     form=_form,
     draft_fields=("owner", "reason"),
@@ -72,7 +72,7 @@ class TransferAllView(ShowsLog, FormView[Principal, TransferForm]):
         return listing.get_user(principal=self.principal, user_id=self.kwargs["user_id"]).user
 
     def _count(self) -> int:
-        return editing.keys_to_transfer(principal=self.principal, owner=self.account.identity).count()
+        return ownership.keys_to_transfer(principal=self.principal, owner=self.account.identity).count()
 
     def form(self, data: QueryDict | None = None) -> TransferForm:
         return TransferForm(data, former=self.account.identity)
@@ -81,7 +81,9 @@ class TransferAllView(ShowsLog, FormView[Principal, TransferForm]):
         return self.page(form=form, account=self.account, count=self._count(), most=MAX_CHANGED, **context)
 
     def perform(self, form: TransferForm) -> HttpResponse:
-        results = editing.transfer_keys(principal=self.principal, owner=self.account.identity, **form.order())
+        results = ownership.transfer_keys(
+            principal=self.principal, owner=self.account.identity, **form.order()
+        )
         changed = [each for each in results if each.is_changed]
         done = f"{len(changed)} key{'' if len(changed) == 1 else 's'} of {self.account.username} transferred."
         if left := [each for each in results if not each.is_changed]:
