@@ -90,6 +90,7 @@ IN_WORDS = {
         "expires_at",
     },  # of its type; each once; CIDR
     "POST /api/v1/keys/{key_id}/grants": {"principal_id", "operations", "networks", "expires_at"},  # likewise
+    "POST /api/v1/keys/{key_id}/transfer": {"owner_id"},  # of its type, with a role that uses keys
     "GET /api/v1/keys/{key_id}/access": {"client_ip"},  # any notation of an address
     "POST /api/v1/audit/log-targets": {
         "url",
