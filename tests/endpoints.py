@@ -398,7 +398,7 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     "keys-import-parameters": {"GET": Endpoint("keys.import", statements=CALLER + 1 + CLOCK)},
     "key-export": {"POST": _key_action("keys.export", EXPORTABLE, not_by_token=RECENT)},
     "key-rotate": {"POST": _key_action("keys.rotate", status=201)},
-    "key-transfer": {"POST": Endpoint("keys.grant", about="key", body=_transfer)},
+    "key-transfer": {"POST": Endpoint("keys.grant", about="key", body=_transfer, not_by_token=RECENT)},
     "key-succeed": {"POST": Endpoint("keys.revoke", 201, about="key", body=_successor, not_by_token=RECENT)},
     "key-activate": {"POST": _key_action("keys.disable", "pre_activation")},
     "key-disable": {"POST": _key_action("keys.disable")},
