@@ -20,6 +20,7 @@ MAX_CLAIMS_BYTES: Final = 64 * 1024  # of a JWT
 MAX_JWT_HEADER_BYTES: Final = 4096  # of the members that the caller adds
 MAX_ITEMS: Final = 1000  # of a batch
 MAX_REFERENCE: Final = 100  # characters
+MAX_TOTAL: Final = 2**53 - 1  # the largest integer that every JSON parser keeps (RFC 8259 section 6)
 _MESSAGES_A_REQUEST: Final = 100  # of a batch, per request counted by a rate limit
 
 

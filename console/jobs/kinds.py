@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 
 from audit import actions as audit_actions
 from audit.exports.downloads import download
@@ -25,10 +26,11 @@ from crypto_ops.files import task as file_task
 from crypto_ops.files.downloads import OCTETS
 from crypto_ops.files.downloads import download as download_file
 from crypto_ops.models import READ_PERMISSION as OPERATIONS_READ
+from crypto_ops.models import Reencryption
 from crypto_ops.reencryption.services import jobs as reencryptions
 from crypto_ops.reencryption.services.reports import read_report
-from crypto_ops.reencryption.views import calls_of
 from kernel.jobs.job import JobRecord
+from kernel.pages.curl import curl_of
 from kernel.rules import Rule
 from keys import actions as key_actions
 from keys.rotation.services import jobs
@@ -121,6 +123,16 @@ class JobKind:
     @property
     def cancel_url_name(self) -> str:
         return f"{self.url_name}-cancel"
+
+
+def _calls_of(job: Reencryption) -> list[tuple[str, str]]:
+    """The requests of the client of a job, as pairs of a label and a command."""
+    path = reverse("reencryption", args=[job.id])
+    item = {"ciphertext": "cc1…", "reference": "row 7"}
+    return [
+        ("Send ciphertexts", curl_of(f"{path}/pages", {"items": [item]})),
+        ("Complete the job", curl_of(f"{path}/complete", {})),
+    ]
 
 
 _KINDS: Final = (
@@ -227,7 +239,7 @@ _KINDS: Final = (
         ),
         template="jobs/reencryption.html",
         failures={},  # the client retries, so the job itself does not fail
-        details=lambda job, _now: {"report": read_report(job), "calls": calls_of(job)},
+        details=lambda job, _now: {"report": read_report(job), "calls": _calls_of(job)},
     ),
     JobKind(
         word=file_task.KIND,

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from crypto_ops.encryption.serializers import EncryptedItemSerializer
 from crypto_ops.encryption.wire import CiphertextField
 from crypto_ops.items.wire import TextField
-from crypto_ops.requests import MAX_AAD_BYTES, MAX_ITEMS, MAX_REFERENCE
+from crypto_ops.requests import MAX_AAD_BYTES, MAX_ITEMS, MAX_REFERENCE, MAX_TOTAL
 from kernel.jobs.job import Status
 from kernel.labels import MAX_REASON
 from kernel.rest.fields import (
@@ -20,8 +20,6 @@ from kernel.rest.fields import (
 )
 from keys.lifecycle import VersionState
 from keys.reading.rest_references import KeyReferenceField
-
-MAX_TOTAL = 2**53 - 1  # the largest integer that every JSON parser keeps (RFC 8259 section 6)
 
 
 class BeginReencryptionSerializer(StrictSerializer):

@@ -1,6 +1,6 @@
 """The page that begins a re-encryption of stored data. The page of the job shows its report, and how to send the data."""
 
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -10,27 +10,15 @@ from django.urls import reverse
 from accounts.principals import Principal
 from crypto_ops import actions
 from crypto_ops.models import Reencryption
-from crypto_ops.reencryption.serializers import MAX_TOTAL
 from crypto_ops.reencryption.services.jobs import PERMISSION, begin_reencryption
+from crypto_ops.requests import MAX_TOTAL
 from kernel.errors import Invalid, NotFound
-from kernel.pages.curl import curl_of
 from kernel.pages.form_views import FormView
 from kernel.pages.forms import PageForm
 from kernel.rules import Rule
 from keys.models import Key
 from keys.pages.views.detail import KeyView
 from keys.reading import services as reading
-
-_EXAMPLE: Final = [{"ciphertext": "cc1…", "reference": "row 7"}]
-
-
-def calls_of(job: Reencryption) -> list[tuple[str, str]]:
-    """The labels and commands of the requests that the client of a job makes."""
-    path = reverse("reencryption", args=[job.id])
-    return [
-        ("Send ciphertexts", curl_of(f"{path}/pages", {"items": _EXAMPLE})),
-        ("Complete the job", curl_of(f"{path}/complete", {})),
-    ]
 
 
 class _ReencryptionForm(PageForm):
