@@ -62,7 +62,8 @@ def test_many_failed_sign_ins_within_an_hour_are_an_alert_with_a_page(admin, mon
     failed = Event(action=SESSION_OPENED, outcome=Outcome.DENIED, code="invalid_credentials")
     first_step = Event(action=SESSION_OPENED, outcome=Outcome.DENIED, code="otp_required")
     equal = Event(action=SESSION_OPENED, outcome=Outcome.DENIED, code="invalid_credentials", count=2)
-    for event in (equal, first_step, first_step, Event(action=SESSION_OPENED)):
+    other = Event(action=BACKUP_CREATED, outcome=Outcome.DENIED, code="permission_denied", count=9)
+    for event in (equal, other, first_step, first_step, Event(action=SESSION_OPENED)):
         record_alone(event, SYSTEM)
     assert published() == []
     record_alone(failed, SYSTEM)

@@ -52,7 +52,7 @@ def test_the_end_of_a_token_is_published_in_its_most_urgent_step(new_token):
     assert published() == expected
 
 
-def test_tokens_that_need_no_renewal_are_not_published(new_token):
+def test_tokens_that_need_no_renewal_are_not_published(new_token, developer, operator):
     new_token("short", created=-7.1, ends=6.8)
     new_token("long", created=-7.2, ends=6.9)
     new_token("rotated", ends=2, rotated_at=database_now())
@@ -61,7 +61,13 @@ def test_tokens_that_need_no_renewal_are_not_published(new_token):
     disabled = ServiceAccountFactory(name="disabled")
     new_token("ownerless", ends=2, owner=disabled)
     ServiceAccount.objects.filter(pk=disabled.pk).update(is_active=False)
-    assert published() == [("token.expiring", "long", "7 days")]
+    for persona in (developer, operator):
+        user = persona.user
+        owned = {"owner": None, "user": user, "subject_version": user.subject_version}
+        new_token(user.username, ends=2, **owned)
+    User.objects.filter(pk=operator.user.pk).update(is_active=False)
+    found = [("token.expiring", name, within) for name, within in (("dora", "7 days"), ("long", "7 days"))]
+    assert published() == found
 
 
 def test_a_token_without_a_use_for_90_days_is_published(new_token):
