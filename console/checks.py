@@ -62,27 +62,25 @@ def check_disk() -> Check:
 
 def check_backup(last: datetime | None, now: datetime) -> Check:
     """``last``: when the last backup ended, None if there is none."""
-    remedy, command = (
-        "Back up the database every day, into a folder on another disk:",
-        f"{installation.MANAGE} backup DIR",
-    )
-    if last is None:
-        return Check("Backup", WARNING, "none yet", remedy, command)
-    measured = f"last one {last:%Y-%m-%d %H:%MZ}"
-    if now - last > _BACKUP_AGE:
-        return Check("Backup", WARNING, f"{measured}, more than a day ago", remedy, command)
-    return Check("Backup", OK, measured)
+    remedy = "Back up the database every day, into a folder on another disk:"
+    return _check_age("Backup", last, now, _BACKUP_AGE, remedy, "backup DIR")
 
 
 def check_drill(last: datetime | None, now: datetime) -> Check:
     """``last``: when the last restore drill passed, None if there is none."""
-    remedy, command = (
-        "Run a restore drill every month. It proves that a backup can be restored:",
-        f"{installation.MANAGE} restore_drill",
-    )
+    remedy = "Run a restore drill every month. It proves that a backup can be restored:"
+    return _check_age("Restore drill", last, now, _DRILL_AGE, remedy, "restore_drill")
+
+
+def _check_age(
+    name: str, last: datetime | None, now: datetime, most: timedelta, remedy: str, command: str
+) -> Check:
+    """``most``: the age from which on the ``last`` one is late. ``command`` is one of ``manage.py``."""
+    command = f"{installation.MANAGE} {command}"
     if last is None:
-        return Check("Restore drill", WARNING, "none yet", remedy, command)
-    measured = f"last one {last:%Y-%m-%d %H:%MZ}"
-    if now - last > _DRILL_AGE:
-        return Check("Restore drill", WARNING, f"{measured}, {(now - last).days} days ago", remedy, command)
-    return Check("Restore drill", OK, measured)
+        return Check(name, WARNING, "none yet", remedy, command)
+    measured, age = f"last one {last:%Y-%m-%d %H:%MZ}", now - last
+    if age > most:
+        days = f"{age.days} day{'' if age.days == 1 else 's'}"
+        return Check(name, WARNING, f"{measured}, more than {days} ago", remedy, command)
+    return Check(name, OK, measured)

@@ -7,7 +7,7 @@ from kernel.jobs.job import Job
 
 
 class AuditVerification(Job):
-    """The result: it verified ``entries``, with this number of ``findings``. The log has it, too, under a MAC."""
+    """``entries`` were verified, with a number of ``findings``. Both are None until it ends. The log has them, too, under a MAC."""
 
     entries = models.BigIntegerField(null=True)
     findings = models.BigIntegerField(null=True)

@@ -17,10 +17,13 @@ def recorded_requester(actor: Actor) -> dict[str, Any]:
     return requester_columns(asdict(as_recorded(actor)))
 
 
-def record_end(job: Job, actor: Actor, *, finished: Event, failed: Event) -> None:
-    """Record how the job ended, in the transaction that ends it. Cancelling a job already records that."""
+def record_end(job: Job, actor: Actor, *, finished: Event | None, failed: Event) -> None:
+    """Record how the job ended, in the transaction that ends it. Cancelling a job already records that.
+
+    ``finished``: None if the job itself records its success.
+    """
     transaction.on_commit(heartbeats.beat)  # the worker may be idle for long afterwards
-    if job.status == Status.SUCCEEDED:
+    if job.status == Status.SUCCEEDED and finished is not None:
         record(finished, actor)
     elif job.status == Status.FAILED:
         record(replace(failed, outcome=Outcome.ERROR, code=job.error_code), actor)

@@ -16,7 +16,7 @@ from audit.log.events import Actor, Event, Outcome, Source
 from audit.models import EXPORT_PERMISSION, AuditVerification
 from audit.sequencing.alarms import Alarm, AlarmKind
 from audit.services.alarms import LIST_PERMISSION, RECORDED, raise_alarms
-from audit.services.jobs import recorded_requester
+from audit.services.jobs import record_end, recorded_requester
 from audit.services.recording import record, record_alone
 from audit.verification.findings import Report, Result
 from audit.verification.fsck import verify_log
@@ -27,7 +27,7 @@ from kernel.errors import Conflict, DomainError
 from kernel.freshness.epoch import require_current
 from kernel.freshness.stamps import EpochStamp
 from kernel.jobs import delivery
-from kernel.jobs.job import UNFINISHED, Status
+from kernel.jobs.job import UNFINISHED
 from kernel.jobs.progress import Progress, Stop
 from kernel.rules import Caller
 
@@ -94,10 +94,7 @@ def run(job: AuditVerification, progress: Progress) -> Mapping[str, object]:
 
 
 def ended(job: AuditVerification) -> None:
-    """Record a failure. A result is already in the log."""
-    if job.status == Status.FAILED:
-        event = _event_of(job, actions.VERIFICATION_FAILED)
-        record(replace(event, outcome=Outcome.ERROR, code=job.error_code), _requester(job))
+    record_end(job, _requester(job), finished=None, failed=_event_of(job, actions.VERIFICATION_FAILED))
 
 
 def _requester(job: AuditVerification) -> Actor:

@@ -19,7 +19,7 @@ from console import actions
 from console.home.alerts import AlertGroup, AlertKind
 from console.home.checklist import checklist
 from console.home.services import Attention, read_attention
-from console.usage.services import busiest_of, log_pages, named_objects
+from console.usage.services import busiest_rows, log_pages, named_objects
 from kernel.clock import process_now
 from kernel.pages.views import PageView, known_principal
 from kernel.rules import AUTHENTICATED, PUBLIC, Rule
@@ -49,8 +49,8 @@ class HomeView(ShowsLog, PageView[Principal]):
         # Read first, because an altered entry raises an alarm that needs attention.
         entries = [] if self.target == "home-now" else self._newest_entries()
         attention = read_attention(principal=self.principal, at=process_now(), limit=FIRST_ALERTS)
-        facts = attention.facts
-        named = [*named_objects(facts.day), *objects_of(entries)]
+        facts, day = attention.facts, attention.facts.day
+        named = [*named_objects(day.by_key, day.by_caller), *objects_of(entries)]
         names = visible_names(self.principal, named)
         steps = checklist(self.principal, facts)
         return self.page(
@@ -60,7 +60,7 @@ class HomeView(ShowsLog, PageView[Principal]):
             groups=_without_step(attention) if steps else attention.groups,
             log=log_pages(self.principal, facts.span),
             chart=chart(RANGES["24h"], facts.day.steps),
-            busiest=busiest_of(self.principal, facts.day, names),
+            busiest=busiest_rows(self.principal, day.by_key, day.by_caller, names, day.since),
             entries=set_names(entries, names),
         )
 

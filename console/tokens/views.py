@@ -168,7 +168,7 @@ TOKEN: Final[Subject[ListedToken]] = Subject(
     facts=_facts,
     details="console/token_operation.html",
     back="Back to the tokens",
-    lists=("all-tokens",),
+    offered_at=lambda _: [reverse("all-tokens")],
     catch_up=catch_up_with_request,
 )
 

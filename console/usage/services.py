@@ -14,10 +14,12 @@ from audit.log.events import Outcome
 from audit.models import READ_PERMISSION
 from audit.services.reading import logged_names
 from audit.usage.charts import Range, chart
-from audit.usage.sums import Day, Span, Used, busiest_callers, busiest_keys, used_over_time
+from audit.usage.sums import Span, Used, busiest_callers, busiest_keys, used_over_time
 from kernel.pages.chart import Chart
 from keys.reading.services import ids_of_own_keys
 from keys.usage.services.callers import ids_with_callers
+
+type _Sums = Sequence[tuple[str, Used]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class _LogPages:
 
 @dataclass(frozen=True, slots=True)
 class _Busiest:
-    """The busiest keys and callers of a day."""
+    """The busiest keys and callers of a period."""
 
     by_key: Sequence[_Row]
     by_caller: Sequence[_Row]
@@ -57,8 +59,7 @@ class Usage:
     range: Range
     span: Span
     steps: Sequence[tuple[datetime, Used]]
-    by_key: Sequence[_Row]
-    by_caller: Sequence[_Row]
+    busiest: _Busiest
     log: _LogPages | None
 
     @property
@@ -76,39 +77,34 @@ def read_usage(*, principal: Principal, chosen: Range, now: datetime) -> Usage:
     """The usage of the keys that the principal may see. Raises Denied."""
     own, span = ids_of_own_keys(principal=principal), chosen.span(now)
     keys, callers = busiest_keys(span, own), busiest_callers(span, ids_with_callers(principal=principal))
-    key_names = object_names.visible_names(principal, [("key", found) for found, _ in keys])
-    user_names = logged_names(found for found, _ in callers)
-    since = span.since if principal.scope(READ_PERMISSION) == "all" else None
+    names = object_names.visible_names(principal, named_objects(keys, callers))
+    busiest = busiest_rows(principal, keys, callers, names, span.since)
     return Usage(
         range=chosen,
         span=span,
         log=log_pages(principal, span),
         steps=used_over_time(span, own),
-        by_key=[
-            _row("object", found, key_names.get(("key", found), ""), used, since) for found, used in keys
-        ],
-        by_caller=[_row("actor", found, user_names.get(found, ""), used, since) for found, used in callers],
+        busiest=busiest,
     )
 
 
-def busiest_of(principal: Principal, day: Day, names: Mapping[tuple[str, str], str]) -> _Busiest:
-    """The rows of a day of ``Facts``. ``names`` are those of its ``named_objects`` that the principal may see."""
-    callers = {found: names[each] for each in named_objects(day) if each in names for found in each[1:]}
-    others = logged_names(found for found, _ in day.by_caller if found not in callers)
-    since = day.since if principal.scope(READ_PERMISSION) == "all" else None
+def busiest_rows(
+    principal: Principal, keys: _Sums, callers: _Sums, names: Mapping[tuple[str, str], str], since: datetime
+) -> _Busiest:
+    """``names`` are those of the ``named_objects`` that the principal may see; the log has the others."""
+    known = {found: names[each] for each in named_objects((), callers) if each in names for found in each[1:]}
+    known |= logged_names(found for found, _ in callers if found not in known)
+    begun = since if principal.scope(READ_PERMISSION) == "all" else None
     return _Busiest(
-        [_row("object", found, names.get(("key", found), ""), used, since) for found, used in day.by_key],
-        [
-            _row("actor", found, callers.get(found) or others.get(found, ""), used, since)
-            for found, used in day.by_caller
-        ],
+        [_row("object", found, names.get(("key", found), ""), used, begun) for found, used in keys],
+        [_row("actor", found, known.get(found, ""), used, begun) for found, used in callers],
     )
 
 
-def named_objects(day: Day) -> list[tuple[str, str]]:
-    """The types and ids of its keys, and of its callers, which are users or service accounts."""
-    callers = product(("user", "service_account"), (found for found, _ in day.by_caller))
-    return [*(("key", found) for found, _ in day.by_key), *callers]
+def named_objects(keys: _Sums, callers: _Sums) -> list[tuple[str, str]]:
+    """The types and ids of the keys, and of the callers, which are users or service accounts."""
+    holders = product(("user", "service_account"), (found for found, _ in callers))
+    return [*(("key", found) for found, _ in keys), *holders]
 
 
 def _row(log_filter: str, found: str, name: str, used: Used, since: datetime | None) -> _Row:

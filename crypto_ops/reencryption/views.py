@@ -21,6 +21,16 @@ from keys.pages.views.detail import KeyView
 from keys.reading import services as reading
 
 
+def target_id(principal: Principal, key: Key, name: str, *, field: str) -> UUID | None:
+    """The ID of another key by its name; None for the key itself. Raises Invalid, at the ``field`` of a page."""
+    if name in {"", key.name}:
+        return None
+    try:
+        return reading.find_key(principal=principal, name=name).id
+    except NotFound:
+        raise Invalid.of_field(field, "This key does not exist, or you cannot see it.") from None
+
+
 class _ReencryptionForm(PageForm):
     target_key_id = forms.CharField(
         required=False,
@@ -60,7 +70,7 @@ class NewReencryptionView(KeyView, FormView[Principal, _ReencryptionForm]):
         return begin_reencryption(
             principal=self.principal,
             key_id=self.key.id,
-            target_key_id=self._target(given["target_key_id"]),
+            target_key_id=target_id(self.principal, self.key, given["target_key_id"], field="target_key_id"),
             total=given["total"],
             reason=given["reason"],
         )
@@ -70,13 +80,3 @@ class NewReencryptionView(KeyView, FormView[Principal, _ReencryptionForm]):
 
     def show_form(self, form: _ReencryptionForm, **context: Any) -> HttpResponse:
         return self.show(self.key, form=form, **context)
-
-    def _target(self, name: str) -> UUID | None:
-        if not name:
-            return None
-        try:
-            return reading.find_key(principal=self.principal, name=name).id
-        except NotFound:
-            raise Invalid.of_field(
-                "target_key_id", "This key does not exist, or you cannot see it."
-            ) from None

@@ -14,7 +14,7 @@ from kernel.errors import NotFound
 from kernel.pages.forms import offer
 from keys.models import Key
 
-_MAX_MIB: Final = 256  # the browser hashes a file in memory
+_MAX_BYTES: Final = 256 << 20  # the browser hashes a file in memory
 _OPERATIONS: Final = ("sign", "verify")
 _NO_DIGEST: Final = "This key signs whole messages only, not digests."
 
@@ -61,7 +61,7 @@ class SignFileView(TryView):
         return _FileForm(data, key=self.key, **kwargs)
 
     def show_form(self, form: TrialForm, **context: Any) -> HttpResponse:
-        return super().show_form(form, is_of_file=True, max_mib=_MAX_MIB, max_bytes=_MAX_MIB << 20, **context)
+        return super().show_form(form, is_of_file=True, max_bytes=_MAX_BYTES, **context)
 
 
 def _digest_modes(key: Key) -> list[str]:

@@ -21,6 +21,7 @@ from crypto_ops.items.api import MessageView
 from crypto_ops.items.wire import aad_of
 from crypto_ops.reencryption.api import ReencryptView
 from crypto_ops.reencryption.services.one_message import ReencryptRequest, reencrypt
+from crypto_ops.reencryption.views import target_id
 from crypto_ops.secrets.api import AgreeView, DataKeyView, DecapsulateView, DeriveView, EncapsulateView
 from crypto_ops.signatures.api import CsrView, MacView, SignJwtView, SignView, VerifyMacView, VerifyView
 from crypto_ops.signatures.serializers import CsrSerializer
@@ -40,7 +41,7 @@ from crypto_ops.trying.snippets import languages_of, steps_of
 from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.sealing import envelope
-from kernel.errors import DomainError, Invalid, NotFound
+from kernel.errors import DomainError
 from kernel.http.context import in_context
 from kernel.pages.curl import curl_of
 from kernel.pages.form_views import FormView
@@ -49,9 +50,7 @@ from kernel.rest.views import validated
 from kernel.rules import Rule
 from keys import capabilities
 from keys.lifecycle import operations_of
-from keys.models import Key
 from keys.pages.views.detail import KeyView
-from keys.reading import services
 
 _NOT_DECRYPTED: Final = (
     "Decryption failed. Check the ciphertext, the additional authenticated data and the key."
@@ -182,7 +181,7 @@ def _reencrypt(form: TrialForm, principal: Principal) -> tuple[TryResult, str]:
         raise DecryptionFailed  # as above
     wanted = ReencryptRequest(
         envelope=old,
-        target_key_id=_target(form.cleaned_data["target"], form.key, principal),
+        target_key_id=target_id(principal, form.key, form.cleaned_data["target"], field="target"),
         aad=aad_of(aad),
         reason=form.cleaned_data["reason"],
     )
@@ -190,16 +189,6 @@ def _reencrypt(form: TrialForm, principal: Principal) -> tuple[TryResult, str]:
     shown = results.reencrypted(reencrypt(wanted, principal), is_same_key=target is None)
     body = {"ciphertext": sent, "key_id": target and str(target), "reason": wanted.reason, "aad": aad}
     return shown, curl_of("/api/v1/reencrypt", {name: text for name, text in body.items() if text})
-
-
-def _target(name: str, key: Key, principal: Principal) -> Any:
-    """The id of another key; None for the same key. Raises Invalid."""
-    if name in {"", key.name}:
-        return None
-    try:
-        return services.find_key(principal=principal, name=name).id
-    except NotFound:
-        raise Invalid.of_field("target", "This key does not exist, or you cannot see it.") from None
 
 
 def _of_the_form(refusal: DomainError) -> DomainError:

@@ -4,7 +4,7 @@ An ``Operation`` is one row of a table. A ``Subject`` is the object that they ch
 makes their pages, which are all one view and one template.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,10 +98,10 @@ class OperationView(FormView[Any, PageForm]):
 
     @property
     def return_url(self) -> str:
-        """The page of the subject, or the list from which the dialog was opened, with its filters."""
+        """The page of the subject, or the page from which the dialog was opened, with its filters."""
         url: str = self.subject.page(self.principal, self.found)
         shown = shown_url(self.request)
-        if shown.path in {url, *map(reverse, self.subject.lists)}:
+        if shown.path in {url, *self.subject.offered_at(self.found)}:
             return f"{shown.path}?{shown.query}" if shown.query else shown.path
         return url
 
@@ -149,7 +149,7 @@ class Subject[S]:
     name instead, ``find_named`` finds the object or None, without checks, and ``object_id`` is the id of a subject.
 
     ``title`` ends the title of the page, and ``back`` is the link back from an operation that is not available.
-    ``lists`` are URL names of other pages that offer the operations. ``parts`` are partials of ``details``; ``section`` as
+    ``offered_at`` returns the URLs of other pages that offer the operations. ``parts`` are partials of ``details``; ``section`` as
     in ``PageView``. If the facts come from the audit log, ``catch_up`` waits for what was done just before.
     """
 
@@ -168,7 +168,7 @@ class Subject[S]:
     details: str = ""
     parts: frozenset[str] = frozenset()
     back: str = "Back to {}"
-    lists: tuple[str, ...] = ()
+    offered_at: Callable[[S], Collection[str]] = lambda _: ()
     catch_up: Callable[[], object] = lambda: None
 
     def object_of(self, principal: Any, ids: Mapping[str, Any]) -> tuple[str, str]:

@@ -6,13 +6,11 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from django.http import HttpResponse, QueryDict
-from django.urls import reverse
+from django.http import QueryDict
 
 from kernel.clock import process_now
 from kernel.pages.forms import PageForm
 from kernel.pages.operations import Operation
-from kernel.pages.views import PageView, shown_url
 from keys import actions
 from keys.deletion.forms import DeletionForm
 from keys.deletion.services import cancel_deletion, schedule_deletion
@@ -79,13 +77,6 @@ _IMPORTED_ONLY: Final = (
 PROTECTED: Final = "To schedule the deletion, turn off the deletion protection in the settings first."
 
 
-def _return_to_tab(view: PageView[Any], key: Key, _rotated: object) -> HttpResponse:
-    """To the tab from which the dialog was opened, because the input of *Try it* exists only there."""
-    tabs = [reverse(name, args=[key.name]) for name in ("key", "key-try", "key-versions")]
-    shown = shown_url(view.request).path
-    return view.done(shown if shown in tabs else tabs[0], f"{key.name} rotated.")
-
-
 _USABLE = frozenset({State.ACTIVE})
 
 KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
@@ -101,7 +92,7 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 perform=rotate_key,
                 states=_USABLE,
                 effect="New data uses the new version. Earlier versions still work for existing data.",
-                respond=_return_to_tab,
+                done="{} rotated.",
                 needs="Only active keys can be rotated.",
                 form=_rotation,
                 draft_fields=("reason", "expected_version"),

@@ -68,7 +68,7 @@ def test_the_figures_of_home_are_those_of_usage_and_of_the_linked_entries(operat
     assert home.used == Used(usage.chart.allowed, usage.chart.denied, usage.chart.failed)
     assert home.span == usage.span
     assert [counted(at_admin, url) for url in (usage.log.denied, usage.log.failed)] == [10, 3]
-    by_key = {row.name: row for row in usage.by_key}["payments-db"]
+    by_key = {row.name: row for row in usage.busiest.by_key}["payments-db"]
     assert "object=payments-db" in by_key.denied_url
     assert counted(at_admin, by_key.denied_url) == by_key.used.denied == 9
 
@@ -78,7 +78,7 @@ def test_a_caller_leads_to_the_operations_that_usage_counts(at_admin, admin, mak
     counts = {"ok": 40, "denied": 7}
     events = [(operation(key.id, outcome, count), process_now()) for outcome, count in counts.items()]
     write(*events, actor=admin.principal.actor)
-    [row] = at_admin.get("/usage/").context["usage"].by_caller
+    [row] = at_admin.get("/usage/").context["usage"].busiest.by_caller
     assert [counted(at_admin, url) for url in (row.log_url, row.denied_url)] == [47, 7]
     assert {row.log_url, row.denied_url} <= set(links(at_admin.get("/usage/")))
 

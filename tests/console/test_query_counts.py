@@ -23,7 +23,7 @@ CLOCK = int(connection.vendor == "postgresql")  # PostgreSQL provides the time; 
 READER, RENEWED = 3 + CLOCK, 3
 PAGES = {
     "/home/": READER + RENEWED + 5,  # one of them because keys need attention
-    "/usage/": READER + RENEWED + 5,
+    "/usage/": READER + RENEWED + 4,
     "/usage/numbers.csv": READER + RENEWED + 1,
     "/system/": READER + RENEWED + 5 + CLOCK,
     "/system/backups/": READER

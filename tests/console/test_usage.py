@@ -63,12 +63,12 @@ def test_the_page_shows_keys_and_callers_by_name_the_busiest_first(at_admin, adm
     use(busy, 34, outcome="denied")
     use("nobody-has-this", 1, outcome="denied")
     shown = at_admin.get("/usage/").context["usage"]
-    assert [(row.name, row.used) for row in shown.by_key] == [
+    assert [(row.name, row.used) for row in shown.busiest.by_key] == [
         ("busy", Used(1200, 34, 0)),
         ("calm", Used(2, 0, 0)),
         ("", Used(0, 1, 0)),
     ]
-    assert [(row.name, row.used.total) for row in shown.by_caller] == [("ada", 1202), ("", 35)]
+    assert [(row.name, row.used.total) for row in shown.busiest.by_caller] == [("ada", 1202), ("", 35)]
     assert percent(shown.denied_share) == "2.8%"
     assert shown.chart.peak == 1237
 
@@ -93,7 +93,7 @@ def test_a_developer_sees_the_use_of_their_own_keys_alone(developer, admin, make
     page = browser.get("/usage/")
     content = page.content.decode()
     assert page.context["usage"].chart.allowed == 7
-    assert [row.name for row in page.context["usage"].by_key] == ["his"]
+    assert [row.name for row in page.context["usage"].busiest.by_key] == ["his"]
     assert "not-his" not in content
     assert "This page shows only your own keys." in content
     rows = list(csv.DictReader(io.StringIO(browser.get("/usage/numbers.csv").content.decode())))

@@ -116,5 +116,7 @@ KEY: Final[Subject[Key]] = Subject(
     facts=_facts,
     details="keys/operation.html",
     parts=frozenset({"deletion-effect"}),
+    # The input of Try it exists in the browser only.
+    offered_at=lambda key: [reverse(name, args=[key.name]) for name in ("key-try", "key-versions")],
     catch_up=catch_up_with_request,
 )

@@ -68,7 +68,8 @@ class ImportView(FormView[Principal, ImportForm]):
     def show_form(self, form: ImportForm, **context: Any) -> HttpResponse:
         if self.is_part:
             form.initial = {name: self.request.GET.get(name, "") for name in ("algorithm", "format")}
-        form.offer_formats()
+        if not form.is_bound:
+            form.offer_formats()
         return self.page(form=form, more=[form[name] for name in form.more_options], **context)
 
 
