@@ -22,7 +22,7 @@ class AuditConfig(AppConfig):
         from audit.models import AuditExport, AuditVerification  # noqa: PLC0415
         from audit.sequencing.alarms import TOPIC  # noqa: PLC0415
         from audit.services.recording import record_changes  # noqa: PLC0415
-        from audit.verification import recording as verification  # noqa: PLC0415
+        from audit.verification import jobs as verification  # noqa: PLC0415
         from audit.verification.database.epochs import watch_epochs  # noqa: PLC0415
         from audit.verification.database.schema import watch_schema  # noqa: PLC0415
         from audit.verification.database.state import compare_soon, watch_state  # noqa: PLC0415

@@ -13,7 +13,7 @@ from accounts.users.services.invitations import invite_user
 from accounts.users.services.password_resets import issue_password_reset
 from audit.log.events import Source
 from audit.sequencing.running import checkpoint_now
-from audit.verification.recording import request_verification
+from audit.verification.jobs import request_verification
 from console.key_encryption.rewraps import request_rewrap
 from kernel.rules import Access
 from keys.models import Selection

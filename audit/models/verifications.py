@@ -1,4 +1,4 @@
-"""Full verifications of the log that a user requested: jobs (``audit.verification.recording``)."""
+"""Full verifications of the log that a user requested: jobs (``audit.verification.jobs``)."""
 
 from django.db import models
 from django.db.models import Q

@@ -1,7 +1,7 @@
-"""Inspect one row of the log, using only its columns."""
+"""Inspect one row of the log, using only its columns, and decide whether the application wrote it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from audit.log.packed_rows import COLUMNS
 from audit.log.raw_rows import Values
 from audit.sequencing.checkpoints.signing_keys import LINKED
 from audit.tlog import merkle
+from audit.verification.findings import FindingKind
 from kernel.crypto.errors import MacMismatch
 
 _ACTION = COLUMNS.index("action")
@@ -135,3 +136,29 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a row."""
+
+    kind: FindingKind
+    text: str
+
+
+def faults_of(inspection: Inspection, leaf: object) -> Iterator[Fault]:
+    """The faults of a row, none if it is intact. ``leaf`` is its stored hash, or None if the row has no leaf."""
+    if leaf is None:
+        yield Fault(FindingKind.NOT_SEQUENCED, "the row has no leaf: the sequencer did not insert it")
+        if not inspection.is_authentic:
+            yield Fault(FindingKind.MAC_MISMATCH, "the row is not one that the application wrote")
+    elif inspection.leaf != leaf and inspection.is_authentic:
+        yield Fault(
+            FindingKind.ENTRY_ALTERED, "the leaf, or the id of its row, was altered: the row's MAC holds"
+        )
+    elif inspection.leaf != leaf:
+        yield Fault(FindingKind.ENTRY_ALTERED, "the row was altered: its columns are not those of the leaf")
+    elif not inspection.is_authentic:
+        yield Fault(
+            FindingKind.MAC_MISMATCH, "the row's MAC does not hold: the application did not write it so"
+        )

@@ -22,8 +22,7 @@ from audit.models import AuditBundle, AuditLog, AuditTrail, Integrity
 from audit.sequencing.bundles.taking import waiting_columns
 from audit.sequencing.eras import StoredLeaves
 from audit.tlog.merkle import HASH_SIZE
-from audit.verification.inspection import Inspection, inspect_row, inspect_waiting
-from audit.verification.judging import Fault, faults_of
+from audit.verification.inspection import Fault, Inspection, faults_of, inspect_row, inspect_waiting
 from audit.verification.trail import digest_of
 
 _CHUNK = 1_000  # rows in memory while a stream is read

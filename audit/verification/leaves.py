@@ -18,8 +18,7 @@ from audit.tlog.tiles import WIDTH
 from audit.verification.findings import Finding, FindingKind
 from audit.verification.growing import GrowingTree, stored_hash_above, stored_tile
 from audit.verification.heads import Heads
-from audit.verification.inspection import Inspection, inspect_row
-from audit.verification.judging import faults_of
+from audit.verification.inspection import Inspection, faults_of, inspect_row
 from kernel.trust.row_mac import IntegrityFailed
 
 _TIMESTAMP = COLUMNS.index("timestamp")

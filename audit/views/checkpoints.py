@@ -17,8 +17,8 @@ from audit.services.proofs import ListedCheckpoint
 from audit.services.verifications import Verifications, read_verifications
 from audit.services.witnessed import WitnessState, list_witnesses
 from audit.tlog.checkpoint import VerifierKey
-from audit.verification.recording import PERMISSION as VERIFY_PERMISSION
-from audit.verification.recording import request_verification
+from audit.verification.jobs import PERMISSION as VERIFY_PERMISSION
+from audit.verification.jobs import request_verification
 from kernel import installation
 from kernel.jobs.job import JobRecord
 from kernel.pages.operations import Operation, Subject, confirm

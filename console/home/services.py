@@ -14,7 +14,7 @@ from accounts.principals import Principal
 from audit.actions import EXPORT_FAILED
 from audit.models import EXPORT_PERMISSION, READ_TARGETS, RESOLVE_PERMISSION
 from audit.services.log_status import newest_alarms
-from audit.verification.recording import KIND as VERIFICATION
+from audit.verification.jobs import KIND as VERIFICATION
 from console.home.alerts import Alert, AlertGroup, AlertKind, AlertObject
 from console.home.denied_acts import denied_act_alerts
 from console.home.facts import Facts, failed_jobs, read_facts

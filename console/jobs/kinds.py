@@ -16,7 +16,7 @@ from audit.exports.formats import FILE_TYPES
 from audit.exports.task import KIND as EXPORT
 from audit.models import EXPORT_PERMISSION
 from audit.services import exports
-from audit.verification import recording as verifications
+from audit.verification import jobs as verifications
 from console import actions
 from console.key_encryption import rewraps
 from console.key_encryption.services import PERMISSION

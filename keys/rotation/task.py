@@ -1,5 +1,6 @@
 """The task that rotates the keys of a job."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
@@ -10,14 +11,13 @@ from accounts.holders import require_permitted
 from accounts.principals import Principal
 from accounts.roles import SYSTEM
 from audit.log.events import Actor, Source
-from audit.services.jobs import record_end
+from audit.services.jobs import intact_request, record_end
 from kernel.clock import database_now
 from kernel.jobs.progress import LeaseLost, Progress
 from kernel.trust.row_mac import IntegrityFailed
 from keys import actions
 from keys.lifecycle import Status as KeyStatus
 from keys.models import KeyRotation, KeyRotationJob, RotationStatus, Selection
-from keys.rotation.job_requests import is_requested
 from keys.rotation.services.jobs import (
     PENDING_ELSEWHERE,
     RotationRequest,
@@ -40,7 +40,7 @@ def run(job: KeyRotationJob, progress: Progress) -> Mapping[str, object]:
     A run that another worker continues finds only the pending rows. Two runs at once rotate each key once.
     Raises Denied if the requester may no longer rotate keys, and IntegrityFailed for a job that was not requested.
     """
-    if not is_requested(job):
+    if not _is_requested(job):
         raise IntegrityFailed("The audit log has no request for this job.")
     principal = _principal_of(job)
     if job.planned_at is None:
@@ -59,13 +59,28 @@ def ended(job: KeyRotationJob) -> None:
     """Cancel what is left, and record how the job ended."""
     left = job.rotations.pending()
     left.update(status=RotationStatus.CANCELLED.value, rotated_at=database_now())
-    actor = Actor(**job.actor_facts) if is_requested(job) else Actor.system(KIND, Source.SCHEDULER)
+    actor = Actor(**job.actor_facts) if _is_requested(job) else Actor.system(KIND, Source.SCHEDULER)
     counts = count_rotations(job)
     record_end(
         job,
         actor,
         finished=event_of(job, actions.ROTATION_JOB_FINISHED, **counts),
         failed=event_of(job, actions.ROTATION_JOB_FAILED, **counts),
+    )
+
+
+def _is_requested(job: KeyRotationJob) -> bool:
+    """Whether the audit log has an intact request with the requester, selection and reason of the row, and no end."""
+    ends = (actions.ROTATION_JOB_FINISHED, actions.ROTATION_JOB_FAILED)
+    request = intact_request(job, requested=actions.ROTATION_JOB_REQUESTED, ends=ends)
+    if request is None:
+        return False
+    meta = json.loads(request.meta)
+    return (meta["selection"], meta["algorithm"], meta["reason"], str(meta["policy_id"])) == (
+        job.selection,
+        job.algorithm,
+        job.reason,
+        str(job.policy_id),
     )
 
 

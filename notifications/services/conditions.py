@@ -1,7 +1,7 @@
 """Publish conditions that depend on time, each once, for any number of objects.
 
 A scan reads the objects of each condition, and then, in batches, which of their notifications exist. Many objects of one
-step get one notification a day together, so that a user who creates many of them floods no target.
+topic get one notification a day together, so that a user who creates many of them floods no target.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from kernel.outbox.publishing import Announcement, publish_all
 from kernel.outbox.topics import Topic
 
 AT_ONCE: Final = 1_000
-MOST_OF_STEP: Final = 100
+MOST_OF_TOPIC: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +65,22 @@ class Watched:
 def publish_new(
     found: Iterable[Announcement], topic: Topic, now: datetime, *, page: str, within: str = ""
 ) -> None:
-    """Those that do not exist yet; one summary instead of more than ``MOST_OF_STEP``."""
+    """Those that do not exist yet; one summary instead of those that would exceed ``MOST_OF_TOPIC`` on this day (UTC)."""
     new: list[Announcement] = []
     count = 0
     for some in batched(found, AT_ONCE):
         unknown = _without_known(some)
         count += len(unknown)
-        new += unknown[: MOST_OF_STEP - len(new)]
-    if count > MOST_OF_STEP:
+        new += unknown[: MOST_OF_TOPIC - len(new)]
+    if count and count + _published_today(topic, now) > MOST_OF_TOPIC:
         publish_unknown([_summary(topic, page, within, count, now)])
     elif new:
         publish_all(new)
+
+
+def _published_today(topic: Topic, now: datetime) -> int:
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return Notification.objects.filter(topic=topic.word, created_at__gte=today).count()
 
 
 def publish_unknown(some: Sequence[Announcement]) -> None:

@@ -14,7 +14,7 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 10_214,
-    "audit": 24_266,
+    "audit": 24_321,
     "backups": 1_371,
     "canaries": 4_902,
     "ciphercanary": 3_499,
@@ -23,7 +23,7 @@ CEILINGS = {
     "demo": 1_231,
     "kernel": 15_282,
     "keys": 13_456,
-    "notifications": 2_290,
+    "notifications": 2_295,
 }
 SLACK = 100
 MAX_FILES_IN_A_FOLDER = 20

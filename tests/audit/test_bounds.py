@@ -11,9 +11,8 @@ from audit.sequencing.running import checkpoint_now
 from audit.tlog import checkpoint
 from audit.tlog.checkpoint import Checkpoint, CheckpointInvalid
 from audit.verification import integrity
-from audit.verification.inspection import Inspection
+from audit.verification.inspection import Inspection, faults_of
 from audit.verification.integrity import FoundEntry
-from audit.verification.judging import faults_of
 from audit.views import events
 from audit.views.events import Following
 from backups import manifest

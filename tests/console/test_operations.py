@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from audit.verification.recording import request_verification
+from audit.verification.jobs import request_verification
 from console.key_encryption.rewraps import request_rewrap
 from crypto_ops.reencryption.services.jobs import begin_reencryption
 from keys.models import Selection

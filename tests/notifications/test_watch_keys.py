@@ -115,20 +115,21 @@ def test_a_denied_use_of_a_key_scheduled_for_deletion_is_published_once_a_day(ad
     assert published() == expected
 
 
-def test_many_keys_of_a_step_are_published_as_one_notification_a_day(admin, monkeypatch):
-    monkeypatch.setattr(conditions, "MOST_OF_STEP", 2)
-    for number in range(2):
-        new_key(admin, f"few-{number}", expires_at=ahead(days=20))
-    few = [("key.expiring", "few-0", "30 days"), ("key.expiring", "few-1", "30 days")]
+def test_many_keys_of_a_day_are_published_as_one_notification(admin, monkeypatch):
+    monkeypatch.setattr(conditions, "MOST_OF_TOPIC", 2)
+    new_key(admin, "few", expires_at=ahead(days=20))
+    few = [("key.expiring", "few", "30 days")]
     assert published() == few
-    for number in range(3):
+    for number in range(2):
         new_key(admin, f"many-{number}", expires_at=ahead(days=20))
     many = [("key.expiring", "", "30 days"), *few]
     assert published() == many
     assert published() == many
     summary = Notification.objects.get(object_name="")
-    assert summary.sentence.startswith("3 keys expire within 30 days: http")
+    assert summary.sentence.startswith("2 keys expire within 30 days: http")
     assert summary.sentence.endswith("/keys/?finding=expiring")
+    Notification.objects.update(created_at=ahead(days=-1))
+    assert published() == [*many, *[("key.expiring", f"many-{number}", "30 days") for number in range(2)]]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -7,8 +7,9 @@ from audit.models import AuditAlarm, AuditVerification
 from audit.sequencing.catching_up import catch_up
 from audit.sequencing.running import checkpoint_now
 from audit.services.verifications import last_verification
-from audit.verification import recording
+from audit.verification import jobs, recording
 from kernel.jobs.job import Status
+from kernel.jobs.leases import MAX_ATTEMPTS
 from kernel.jobs.progress import Cancelled
 from tests.audit.exports.exporting import work
 from tests.audit.pages import links, text_of
@@ -84,12 +85,25 @@ def test_a_cancelled_one_leaves_no_result(auditor):
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        recording.run(job, progress)
-    cancelled = recording.cancel_verification(principal=auditor.principal, job_id=job.id)
+        jobs.run(job, progress)
+    cancelled = jobs.cancel_verification(principal=auditor.principal, job_id=job.id)
 
     catch_up()
     assert cancelled.status == Status.CANCELLED
     assert last_verification() is None
+
+
+def test_one_that_was_not_requested_does_not_run_and_names_no_user(auditor, operator):
+    start(signed_in(auditor))
+    AuditVerification.objects.update(
+        created_by=operator.user.id, created_by_name=operator.user.username, attempts=MAX_ATTEMPTS - 1
+    )
+    work()
+
+    assert AuditVerification.objects.get().error_code == "integrity_failed"
+    assert not log_rows().filter(action=actions.LOG_VERIFIED).exists()
+    entry = log_rows().get(action=actions.VERIFICATION_FAILED)
+    assert (entry.actor_type, entry.user_id, entry.code) == ("system", None, "integrity_failed")
 
 
 def test_one_that_dies_is_shown_and_recorded_as_failed(auditor, monkeypatch):
