@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from html import escape
 from typing import Any
 
 from django import forms
 from django.forms.renderers import TemplatesSetting
 from django.forms.utils import flatatt
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from kernel.errors import DomainError, RecentAuthRequired
@@ -61,7 +62,10 @@ def offer(form: forms.Form, field: str, choices: Iterable[tuple[str, Any]]) -> N
 
 
 class LongSelect(forms.Select):
-    """A select with many choices and no groups. Django renders a template for each choice, which takes 50 µs."""
+    """A select with many choices and no groups.
+
+    For each choice, Django renders a template, which takes 50 µs, and ``format_html`` takes 12 µs.
+    """
 
     def render(
         self,
@@ -71,13 +75,12 @@ class LongSelect(forms.Select):
         renderer: object = None,  # noqa: ARG002 - Django's signature
     ) -> SafeString:
         chosen = self.format_value(value) or ()
-        options = format_html_join(
-            "\n",
-            '<option value="{}"{}>{}</option>',
-            ((choice, " selected" if str(choice) in chosen else "", label) for choice, label in self.choices),
+        options = "\n".join(
+            f'<option value="{escape(str(choice))}"{" selected" if str(choice) in chosen else ""}>{escape(str(label))}</option>'
+            for choice, label in self.choices
         )
         given = flatatt({"name": name, **self.build_attrs(self.attrs, attrs)})
-        return format_html("<select{}>\n{}\n</select>", given, options)
+        return format_html("<select{}>\n{}\n</select>", given, SafeString(options))
 
 
 class CheckboxTags(forms.CheckboxSelectMultiple):

@@ -12,7 +12,7 @@ from django.test import RequestFactory
 
 from kernel.errors import VersionConflict
 from kernel.pages.edit_forms import EditForm
-from kernel.pages.forms import NewNameField, PageForm, UtcDateTimeField
+from kernel.pages.forms import LongSelect, NewNameField, PageForm, UtcDateTimeField
 
 AT = datetime(2026, 12, 1, 10, 30, 59, tzinfo=UTC)
 SHOWN = {"note": "old", "days": 30, "until": AT, "place": "here"}
@@ -96,3 +96,10 @@ class NamedForm(PageForm):
 def test_the_name_of_a_new_object_has_the_focus_until_its_form_is_submitted():
     assert "autofocus" in str(NamedForm()["name"])
     assert "autofocus" not in str(NamedForm({"name": ""})["name"])
+
+
+def test_a_long_select_escapes_its_choices_and_marks_the_chosen_one():
+    select = LongSelect(choices=[("a", "<b>"), ('"', "&")])
+    assert select.render("of", "a") == (
+        '<select name="of">\n<option value="a" selected>&lt;b&gt;</option>\n<option value="&quot;">&amp;</option>\n</select>'
+    )
