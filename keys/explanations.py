@@ -109,7 +109,7 @@ _PURPOSES: Final[Mapping[str, str]] = MappingProxyType(
         "sign": "Sign messages, which others can verify",
         "mac": "Authenticate messages with a MAC, which only this server verifies",
         "encapsulate": "Share a secret by key encapsulation (KEM), also against quantum computers",
-        "agree": "Agree on a secret with the key of someone else (ECDH)",
+        "agree": "Agree on a secret with another party (ECDH)",
     }
 )
 
@@ -144,7 +144,7 @@ _USES: Final[Mapping[str, str]] = MappingProxyType(
         "ec-p256:agree": "For systems that require NIST curves.",
         "ec-p384:agree": "More security than P-256.",
         "ec-p521:agree": "The most security of the NIST curves.",
-        "ec-secp256k1:agree": "For systems that use the curve of blockchains.",
+        "ec-secp256k1:agree": "For systems that use secp256k1, such as blockchains.",
         "ml-dsa-44": "Resists attacks with quantum computers. Large signatures.",
         "ml-dsa-65": "Resists attacks with quantum computers, with more security than ML-DSA-44.",
         "ml-dsa-87": "Resists attacks with quantum computers, with the most security.",
@@ -204,7 +204,7 @@ def _use(kind: KeyAlgorithm) -> str:
 
 
 def _facts(kind: KeyAlgorithm) -> str:
-    standard = "FIPS-approved" if kind.status == "approved" else "defined by an RFC or SEC"
+    standard = "FIPS-approved" if kind.status == "approved" else "not FIPS-approved"
     if "ml-" in kind.name:  # the size of its keys says nothing about their strength
         return f"{standard[0].upper()}{standard[1:]}."
     return f"{kind.key_size} bits, {standard}."

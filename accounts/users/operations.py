@@ -87,7 +87,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 perform=editing.set_email,
                 form=_about(EmailForm),
                 draft_fields=("email",),
-                effect="The address identifies the user. The only notification that goes to it is that of a password reset. Leave the field empty to remove the address.",
+                effect="The address identifies the user. It gets a message when the password is reset, and no other notification. Leave the field empty to remove the address.",
                 done="{} has a new e-mail address.",
                 icon="pencil",
             ),
@@ -156,8 +156,9 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 perform=password_resets.issue_password_reset,
                 form=_about(NamedUserForm),
                 effect=(
-                    "All sessions and service tokens of the user end immediately. You get a link by which the user "
-                    "chooses another password. The second factor and the passkeys stay. If e-mail is on, the user and "
+                    "All sessions and service tokens of the user end immediately. You get a link for the user to "
+                    "choose another password. The old password works until the link is used. The second factor and the "
+                    "passkeys do not change. If e-mail is on, the user and "
                     "all administrators get a message. First make sure that the request comes from this person."
                 ),
                 respond=_show_reset,
@@ -210,7 +211,8 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 perform=editing.disable_user,
                 effect=(
                     "All sessions and invitations of the user end immediately, and their tokens stop working. The "
-                    "user cannot sign in until you enable them again. The keys of the user do not change."
+                    "user cannot sign in until you enable them again. Their keys do not change: "
+                    "if they leave, transfer all keys to another owner."
                 ),
                 done="{} disabled.",
                 needs="This user is already disabled.",

@@ -69,8 +69,8 @@ def service_alerts(facts: ServiceFacts, at: datetime) -> Iterator[Alert]:
         yield Alert(AlertKind.BACKUP_LATE, text, system, action, since=last)
     if not facts.has_kek_copies:
         text = (
-            "At least one key-encryption key has no checked copy. Without its key-encryption keys, a backup cannot be "
-            "used."
+            "The copy of at least one key-encryption key has not been checked. Without its key-encryption keys, a backup "
+            "cannot be restored."
         )
         yield Alert(AlertKind.KEK_COPY_UNPROVED, text, system, action)
 

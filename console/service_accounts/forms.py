@@ -42,7 +42,7 @@ class ConnectForm(ExpiryForm, TagReasonForm):
     name = NewNameField(label="Name of the application")
     keys = TagsField(
         required=False,
-        help_text="Keys that the application may use. Separate names with commas.",
+        help_text="The application may use these keys. Select them, or enter names, separated with commas.",
         widget=KeyNamesInput,
     )
     tags = TagsField(
@@ -52,7 +52,7 @@ class ConnectForm(ExpiryForm, TagReasonForm):
     operations = forms.MultipleChoiceField(
         choices=list(OPERATION_LABELS.items()),
         initial=["encrypt", "decrypt"],
-        help_text="Choose only what the application needs.",
+        help_text="Clear what the application does not need.",
         widget=CheckboxTags,
         error_messages={"required": "Choose at least one operation."},
     )

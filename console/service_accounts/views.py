@@ -28,6 +28,7 @@ from kernel.pages.form_views import FormView
 from kernel.pages.operations import Operation, OperationView, Subject, confirm
 from kernel.pages.views import PageView
 from kernel.rules import Rule
+from keys.explanations import OPERATION_LABELS
 from keys.lifecycle import Status
 from keys.models import Key
 from keys.reading import services as reading
@@ -127,6 +128,7 @@ class ConnectView(FormView[Principal, ConnectForm]):
             account=result.account,
             token=token,
             text=result.created.text,
+            allowed=[OPERATION_LABELS[word_of(scope)] for scope in token.scopes],
             environment=environment_commands(),
             key=key,
             examples=examples,

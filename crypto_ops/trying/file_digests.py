@@ -25,7 +25,10 @@ class _FileForm(VerifyingTrialForm):
     def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:
         super().__init__(data, key=key, **kwargs)
         field = self.fields["input"]
-        field.label, field.help_text = "Digest of the file", "In hexadecimal digits, as sha256sum prints it."
+        field.label, field.help_text = (
+            "Digest of the file",
+            "In hexadecimal digits, as sha256sum, sha384sum or sha512sum prints it, to match the mode.",
+        )
         field.widget.attrs |= {"rows": 3, "class": "mono"}
         del self.fields["input_format"]
         offer(self, "operation", [(word, TRIAL_LABELS[word]) for word in _OPERATIONS])
@@ -61,7 +64,21 @@ class SignFileView(TryView):
         return _FileForm(data, key=self.key, **kwargs)
 
     def show_form(self, form: TrialForm, **context: Any) -> HttpResponse:
+        result = context.get("result")
+        if result is not None and result.next_operation == "verify":
+            context["openssl"] = _openssl_commands(self.key.name, result.mode, result.first.text)
         return super().show_form(form, is_of_file=True, max_bytes=_MAX_BYTES, **context)
+
+
+def _openssl_commands(name: str, mode: str, signature: str) -> str:
+    """Lines for a shell that verify FILE with the file of the public key. OpenSSL reads DER signatures."""
+    padding = (
+        " -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest" if mode.startswith("rsa-pss") else ""
+    )
+    verify = (
+        f"openssl dgst -{SIGNING_MODES[mode].digest}{padding} -verify {name}.pem -signature FILE.sig FILE"
+    )
+    return f"printf %s '{signature}' | base64 --decode > FILE.sig\n{verify}"
 
 
 def _digest_modes(key: Key) -> list[str]:

@@ -34,7 +34,7 @@ class CheckAccessForm(PageForm):
     client_ip = forms.GenericIPAddressField(
         required=False,
         label="IP address of the request",
-        help_text="Optional. Enter the IP address of the caller. Without it, a grant that is limited to networks does not count.",
+        help_text="Optional. Enter the IP address of the caller. If it is empty, grants that are limited to networks are ignored.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 

@@ -156,9 +156,7 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 shows_impact=True,
                 is_danger=True,
                 needs_recent_sign_in=True,
-                form=_final(
-                    "Revoke this key although it is in use. Requests that use it for new data will fail"
-                ),
+                form=_final("Revoke anyway. Requests that use this key for new data will fail"),
                 icon="ban",
             ),
             _KeyOperation(
@@ -179,7 +177,9 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 shows_impact=True,
                 is_danger=True,
                 needs_recent_sign_in=True,
-                form=_final("Mark as compromised anyway. All requests that use this key fail immediately"),
+                form=_final(
+                    "Mark as compromised anyway. All requests that use this key will fail immediately"
+                ),
                 icon="shield-alert",
             ),
             _KeyOperation(

@@ -102,7 +102,7 @@ class PolicyRulesForm(PageForm):
         initial=MIN_DELETION_DAYS,
     )
     exportable = forms.BooleanField(
-        required=False, label="Exportable keys", help_text="Keys may be created as exportable."
+        required=False, label="Exportable keys", help_text="Allow exportable keys."
     )
 
     @property

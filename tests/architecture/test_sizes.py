@@ -13,7 +13,7 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 10_214,
+    "accounts": 10_216,
     "audit": 24_321,
     "backups": 1_371,
     "canaries": 4_902,
@@ -21,7 +21,7 @@ CEILINGS = {
     "console": 5_263,
     "crypto_ops": 9_740,
     "demo": 1_231,
-    "kernel": 15_282,
+    "kernel": 15_284,
     "keys": 13_456,
     "notifications": 2_295,
 }

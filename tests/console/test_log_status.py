@@ -159,7 +159,7 @@ def test_the_pages_the_api_and_the_metric_show_the_last_pass_and_the_current_one
         )
 
     page, check, api, ended = shown()
-    assert "The continuous verification has not finished a pass yet." in page
+    assert "The continuous verification has not finished its first pass yet." in page
     assert check.endswith("no full pass yet")
     assert (api["last_pass"], api["percent"], ended) == (None, None, 0)
 

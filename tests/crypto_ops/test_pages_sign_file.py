@@ -1,6 +1,9 @@
 """The page that signs files signs the digests that the API signs."""
 
 import hashlib
+import re
+import subprocess
+from html import unescape
 
 import pytest
 
@@ -43,6 +46,26 @@ def test_the_signature_of_a_digest_is_one_of_the_file(browser, bench, signing_ke
         ("crypto.message.signed", 48),
         *[("crypto.signature.verified", 48)] * 2,
     ]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "mode"),
+    [("ec-p256", MODE), ("rsa-3072:sign", "rsa-pss-sha384"), ("rsa-3072:sign", "rsa-pkcs1-sha384")],
+)
+def test_openssl_verifies_the_file_with_the_shown_commands(bench, tmp_path, algorithm, mode):
+    name, _, purpose = algorithm.partition(":")
+    key = bench.key(name, name="signs", **({"purpose": purpose} if purpose else {}))
+    made = run(signed_in(bench.persona), "/keys/signs/sign-file/", "sign", DIGEST, mode=mode)
+    pem = bench.persona.api.get(f"/api/v1/keys/{key['id']}/public-key").json["pem"]
+    (tmp_path / "signs.pem").write_text(pem)
+    (tmp_path / "FILE").write_bytes(CONTENT)
+    shown = re.search(
+        r'aria-label="The commands that verify the file"[^>]*>(.*?)</pre>', made.content.decode(), re.DOTALL
+    )
+    done = subprocess.run(
+        ["bash", "-ec", unescape(shown[1])], check=False, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout == "Verified OK\n", done.stderr
 
 
 def test_a_digest_of_another_size_is_refused_at_its_field(browser):

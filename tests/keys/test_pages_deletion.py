@@ -180,9 +180,7 @@ def test_the_minimum_version_is_raised_with_its_impact_in_view(admin, rotated, u
     assert f'action="{path}"' in text(browser.get(f"/keys/{rotated.name}/versions/"))
     page = plain(browser.get(f"{path}?version=2"))
     assert f"Raise the minimum version of {rotated.name} to 2?" in page
-    assert "With this change, the server would have denied 312 requests in the last 30 days." in page.replace(
-        "\u202f", ""
-    )
+    assert "In the last 30 days, this change would have denied 312 requests." in page.replace("\u202f", "")
     assert browser.post(f"{path}?version=2", {"name": "another"}).status_code == 422
     assert browser.post(f"{path}?version=2", {"name": rotated.name}).status_code == 303
     assert Key.objects.get(pk=rotated.pk).min_decryption_version == 2

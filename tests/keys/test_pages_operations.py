@@ -84,9 +84,8 @@ def test_the_page_to_disable_an_unused_key_shows_no_warning(admin, developer, ne
     page = text(browser.get(f"/keys/{unused.name}/disable"))
     assert "No one has used this key yet." in page
     rested = text(browser.get(f"/keys/{resting.name}/disable"))
-    assert (
-        "With this change, the server would have denied 1 request in the last 30 days. Last use: <time"
-        in " ".join(rested.split())
+    assert "In the last 30 days, this change would have denied 1 request. Last use: <time" in " ".join(
+        rested.split()
     )
     for each in (page, rested):
         assert "in use" not in each

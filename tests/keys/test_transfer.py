@@ -131,7 +131,7 @@ def test_all_keys_of_a_user_are_transferred_at_most_a_hundred_at_once(
         "payments-db",
         "vault",
     }
-    assert "owns no keys" in plain(browser.get(path))
+    assert "has no keys to transfer" in plain(browser.get(path))
 
 
 def test_a_key_that_cannot_change_does_not_stop_the_others(key, admin, developer, stranger, new_key):

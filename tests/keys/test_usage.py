@@ -289,10 +289,10 @@ def test_no_higher_minimum_than_the_primary_version_is_offered(admin, rotated):
 def test_the_page_that_disables_a_version_shows_its_impact(admin, rotated, use):
     use(rotated, admin, version=1, verb="decrypted", count=312, ago=timedelta(days=9))
     page = " ".join(signed_in(admin).get(f"/keys/{rotated.name}/versions/1/disable").content.decode().split())
-    assert "With this change, the server would have denied 312 requests in the last 30 days." in page
+    assert "In the last 30 days, this change would have denied 312 requests." in page
     assert "<dt>Versions that stop working</dt><dd>1</dd>" in page
     page = signed_in(admin).get(f"/keys/{rotated.name}/versions/2/disable").content.decode()
-    assert "With this change, the server would have denied no requests in the last 30 days." in page
+    assert "In the last 30 days, this change would have denied no requests." in page
 
 
 def test_a_key_that_only_decrypts_is_revoked_without_a_warning(admin, key, use):
