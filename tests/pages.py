@@ -90,6 +90,7 @@ PAGES = {
     "key-succeed": Page(ADMIN, ADMIN),
     "key-transfer": Page(ADMIN, ADMIN),
     "user-transfer-keys": Page(ADMIN, ADMIN),
+    "keys-columns": Page(post=READERS),
     "keys-bulk": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),
     "keys-bulk-tag": Page(ADMIN, ADMIN),
     "keys-bulk-disable": Page(ADMIN_AND_OPERATOR, ADMIN_AND_OPERATOR),

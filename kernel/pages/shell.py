@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib.messages.storage.session import SessionStorage
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from kernel import __version__
 from kernel.clock import process_now
@@ -15,6 +16,7 @@ from kernel.rules import AUTHENTICATED, Access, Caller
 _THEMES = ("system", "light", "dark")
 THEME_COOKIE = "theme"
 SHORTCUTS_COOKIE = "shortcuts"
+_YEAR = 365 * 24 * 3600
 KEPT = 10  # messages: a client that never opens a page would otherwise fill the session
 
 
@@ -60,6 +62,13 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "product_version": __version__,
         "now": process_now(),
     }
+
+
+def keep_choice(response: HttpResponse, name: str, value: str) -> None:
+    """Store a choice of appearance in this browser for a year."""
+    response.set_cookie(
+        name, value, max_age=_YEAR, secure=settings.CC_TLS, httponly=True, samesite="Lax"
+    )
 
 
 def theme_of(request: HttpRequest) -> str:

@@ -135,7 +135,13 @@ def _deciding_version(version: KeyVersion) -> Sequence[str]:
 
 def owner_of(key: Key) -> str:
     """The name of the user or service account that owns a visible key; "" for the system."""
-    return _name_of(key, account_names([key.service_account_id]))
+    return owners_of([key])[key.id]
+
+
+def owners_of(keys: Sequence[Key]) -> dict[UUID, str]:
+    """The names of the owners of visible keys, by key ID. A statement if service accounts own any."""
+    accounts = account_names({key.service_account_id for key in keys})
+    return {key.id: _name_of(key, accounts) for key in keys}
 
 
 def _name_of(made: Key | KeyRotation, accounts: Mapping[UUID | None, str]) -> str:

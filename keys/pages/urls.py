@@ -24,6 +24,7 @@ pages = [
     path("keys/new", listing.NewKeyView.as_view(), name="key-new"),
     path("keys/import", transport.ImportView.as_view(), name="key-import"),
     # Without a slash at the end: a key may be named "bulk".
+    path("keys/columns", listing.KeyColumnsView.as_view(), name="keys-columns"),
     path("keys/bulk", bulk.BulkRotateView.as_view(), name="keys-bulk"),
     path("keys/bulk-tag", bulk.BulkTagView.as_view(), name="keys-bulk-tag"),
     path("keys/bulk-disable", bulk.BulkDisableView.as_view(), name="keys-bulk-disable"),

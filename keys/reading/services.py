@@ -115,9 +115,16 @@ class _KeyWindow:
     next_after: UUID | None
 
 
-def list_keys_after(*, principal: Principal, only: KeyFilter, after: UUID | None, limit: int) -> _KeyWindow:
-    """The first ``limit`` keys of ``list_keys`` after the key with the ID ``after``, or the first of all."""
+def list_keys_after(
+    *, principal: Principal, only: KeyFilter, after: UUID | None, limit: int, relations: Sequence[str] = ()
+) -> _KeyWindow:
+    """The first ``limit`` keys of ``list_keys`` after the key with the ID ``after``, or the first of all.
+
+    The same statement reads their ``relations``: ``policy``, ``created_by``.
+    """
     keys = list_keys(principal=principal, only=only)
+    if relations:  # without a name, Django would follow every relation
+        keys = keys.select_related(*relations)
     ordering, visible = only.get("ordering", "name"), Key.objects.visible_to(principal)
     return _KeyWindow(*window_after(keys, ordering, after=after, among=visible, limit=limit))
 

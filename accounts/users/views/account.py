@@ -2,7 +2,6 @@
 
 from http import HTTPStatus
 
-from django.conf import settings
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
@@ -13,12 +12,10 @@ from accounts.sessions.views import SecretFormView
 from accounts.users.forms import AppearanceForm, ChangePasswordForm
 from accounts.users.services import editing
 from kernel.pages.form_views import FormView
-from kernel.pages.shell import SHORTCUTS_COOKIE, THEME_COOKIE, has_shortcuts, theme_of
+from kernel.pages.shell import SHORTCUTS_COOKIE, THEME_COOKIE, has_shortcuts, keep_choice, theme_of
 from kernel.pages.views import PageView
 from kernel.rules import AUTHENTICATED, Rule
 from kernel.time_zones import ZONE_COOKIE
-
-_YEAR = 365 * 24 * 3600
 
 
 class ProfileView(PageView[Principal]):
@@ -71,7 +68,5 @@ class AppearanceView(FormView[Principal, AppearanceForm]):
             SHORTCUTS_COOKIE: "on" if form.cleaned_data["shortcuts"] else "off",
         }
         for name, value in chosen.items():
-            response.set_cookie(
-                name, value, max_age=_YEAR, secure=settings.CC_TLS, httponly=True, samesite="Lax"
-            )
+            keep_choice(response, name, value)
         return response

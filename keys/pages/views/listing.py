@@ -11,17 +11,16 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django_htmx.http import push_url, trigger_client_event
 
+from accounts.actions import APPEARANCE_CHANGED
 from accounts.errors import NameTaken
 from accounts.principals import Principal
 from audit.sequencing.catching_up import ShowsLog
-from audit.usage.of_key import end_of_gap
-from audit.usage.queries import last_uses
 from kernel.clock import process_now
 from kernel.errors import DomainError, Invalid
 from kernel.labels import check_name
 from kernel.pages.curl import curl_of
 from kernel.pages.form_views import FormView
-from kernel.pages.views import DIALOG, PageView, shown_url
+from kernel.pages.views import DIALOG, PageView, next_url, shown_url
 from kernel.rules import Rule
 from keys import actions
 from keys.creation import services as creation
@@ -31,12 +30,12 @@ from keys.explanations import algorithm_choices
 from keys.lifecycle import Status
 from keys.models import EncryptionPolicy, Key
 from keys.models.selection import Finding
+from keys.pages.columns import ShownColumns, keep_columns
 from keys.pages.views.bulk import BULK_ACTS
 from keys.policies.forms import suggest_policies
 from keys.policies.services.reading import policies_for
 from keys.reading import services as reading
 from keys.reading.forms import FINDINGS, ORDERINGS, SCHEDULED, KeyFilterForm
-from keys.usage.services import callers
 
 _LIMIT = 50
 
@@ -70,18 +69,20 @@ class KeyListView(ShowsLog, PageView[Principal]):
         asked = request.GET.get("ordering", "name")
         ordering = asked if asked in ORDERINGS else "name"
         form = KeyFilterForm.read(request.GET, **({} if ordering == "name" else {"ordering": ordering}))
-        after = _after(request.GET)
+        after, shown = _after(request.GET), ShownColumns(request)
         found = reading.list_keys_after(
-            principal=self.principal, only=form.selection(ordering), after=after, limit=_LIMIT
+            principal=self.principal,
+            only=form.selection(ordering),
+            after=after,
+            limit=_LIMIT,
+            relations=shown.relations,
         )
         acts = [act for act in BULK_ACTS if self.principal.has_permission(act.permission)]
-        used, gap, now = last_uses(key.id for key in found.keys), end_of_gap(), process_now()
         response = self.page(
             form=form,
-            rows=[
-                (key, key.lifecycle_state(now), used.get(str(key.id)), callers.unrecorded_before(key, gap))
-                for key in found.keys
-            ],
+            shown=shown,
+            rows=shown.rows(found.keys),
+            address=form.address(reverse("keys")),
             next_after=found.next_after,
             is_first=after is None,
             ignored=form.ignored if asked == ordering else [*form.ignored, "Order"],
@@ -99,6 +100,17 @@ class KeyListView(ShowsLog, PageView[Principal]):
         )
         if self.target == "key-results":
             push_url(response, form.address(reverse("keys")))
+        return response
+
+
+class KeyColumnsView(PageView[Principal]):
+    """Stores the chosen columns in a cookie, because they depend on the width of the screen."""
+
+    rules = {"POST": Rule("keys.read", APPEARANCE_CHANGED)}
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        response = self.done(next_url(request, reverse("keys")))
+        keep_columns(response, request.POST.getlist("column"))
         return response
 
 
@@ -157,10 +169,11 @@ class NewKeyView(FormView[Principal, KeyForm]):
         url = reverse("key", args=[result.name])
         if not self._is_over_list():
             return self.done(url, f"Key {result.name} created.")
+        shown = ShownColumns(self.request)
         response = self.page(
             template="keys/created.html",
-            key=result,
-            at=result.lifecycle_state(process_now()),
+            shown=shown,
+            row=shown.rows([result])[0],
             may_choose=self.principal.has_permission("keys.rotate"),
         )
         return trigger_client_event(response, "cc:close")

@@ -1,0 +1,114 @@
+"""The columns of the list of keys beside the name. A user chooses them; a cookie has their words."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from django.http import HttpRequest, HttpResponse
+
+from audit.usage.of_key import end_of_gap
+from audit.usage.queries import last_uses
+from kernel.clock import process_now
+from kernel.pages.shell import keep_choice
+from keys.lifecycle import LifecycleState
+from keys.models import Key
+from keys.pages.services import owners_of
+from keys.usage.services import callers
+
+COLUMNS_COOKIE: Final = "key_columns"
+_NAME: Final = "name"  # always shown; in the cookie, so that a choice is never empty
+_MOST_FIXED: Final = 6  # more do not fit with the widths of the style sheet
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``ordering`` is the column by which its header sorts. ``relation`` is the row that has its value, if another."""
+
+    word: str
+    label: str
+    ordering: str = ""
+    relation: str = ""
+    is_usual: bool = True
+
+
+COLUMNS: Final[Mapping[str, Column]] = MappingProxyType(
+    {
+        each.word: each
+        for each in (
+            Column("state", "State"),
+            Column("algorithm", "Algorithm"),
+            Column("version", "Version"),
+            Column("next_rotation", "Next rotation", "next_rotation_at"),
+            Column("last_used", "Last used"),
+            Column("created", "Created", "created_at"),
+            Column("owner", "Owner", relation="created_by", is_usual=False),
+            Column("policy", "Policy", relation="policy", is_usual=False),
+            Column("expires", "Expires", is_usual=False),
+        )
+    }
+)
+_USUAL: Final = tuple(each.word for each in COLUMNS.values() if each.is_usual)
+
+
+class KeyRow(NamedTuple):
+    """A row of the list. Columns that are not shown are empty."""
+
+    key: Key
+    at: LifecycleState
+    used: datetime | None
+    unrecorded_before: datetime | None
+    owner: str
+
+
+class ShownColumns(dict[str, Column]):
+    """The columns of a request, by their words. Unknown words are ignored."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        asked = request.COOKIES.get(COLUMNS_COOKIE, "").split(".")
+        words = asked if _NAME in asked else _USUAL
+        super().__init__({word: each for word, each in COLUMNS.items() if word in words})
+
+    @property
+    def is_usual(self) -> bool:
+        return tuple(self) == _USUAL
+
+    @property
+    def is_fixed(self) -> bool:
+        return len(self) <= _MOST_FIXED
+
+    @property
+    def offered(self) -> list[tuple[Column, bool]]:
+        return [(each, word in self) for word, each in COLUMNS.items()]
+
+    @property
+    def relations(self) -> list[str]:
+        return [each.relation for each in self.values() if each.relation]
+
+    @property
+    def width(self) -> int:
+        return len(self) + 1
+
+    def rows(self, keys: Sequence[Key]) -> list[KeyRow]:
+        """A column that is not shown costs no statement."""
+        now, used, gap, owners = process_now(), {}, None, {}
+        if "last_used" in self:
+            used, gap = last_uses(key.id for key in keys), end_of_gap()
+        if "owner" in self:
+            owners = owners_of(keys)
+        return [
+            KeyRow(
+                key,
+                key.lifecycle_state(now),
+                used.get(str(key.id)),
+                callers.unrecorded_before(key, gap),
+                owners.get(key.id, ""),
+            )
+            for key in keys
+        ]
+
+
+def keep_columns(response: HttpResponse, words: Iterable[str]) -> None:
+    chosen = set(words)
+    keep_choice(response, COLUMNS_COOKIE, ".".join([_NAME, *(word for word in COLUMNS if word in chosen)]))
