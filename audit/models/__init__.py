@@ -7,7 +7,7 @@ from audit.models.exports import EXPORT_PERMISSION, AuditExport
 from audit.models.log_targets import MANAGE_TARGETS, READ_TARGETS, LogTarget
 from audit.models.logs import READ_PERMISSION, AuditLog, AuditTrail, Integrity, Reader
 from audit.models.passes import AuditPass
-from audit.models.saved_filters import SavedFilter
+from audit.models.saved_filters import LOG, FilteredList, SavedFilter
 from audit.models.segments import AuditRemoval, AuditSegment
 from audit.models.tree import AuditCheckpoint, AuditLeaf, AuditReceipt, AuditTile, AuditTree
 from audit.models.usage import TokenLastUse, UsageDay, UsageRollup
@@ -39,6 +39,8 @@ __all__ = [
     "LogTarget",
     "Reader",
     "SavedFilter",
+    "FilteredList",
+    "LOG",
     "TokenLastUse",
     "UsageDay",
     "UsageRollup",

@@ -1,7 +1,6 @@
 """Pages of saved filters."""
 
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -68,5 +67,4 @@ class DeleteSavedFilterView(PageView[Owner]):
 
 
 def _address(kept: SavedFilter) -> str:
-    """The URL of the filtered list. Sorted, because a database does not keep the order of members."""
-    return f"{reverse('audit')}?{urlencode(sorted(kept.filters.items()))}"
+    return f"{reverse('audit')}?{kept.query}"

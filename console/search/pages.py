@@ -40,6 +40,8 @@ def _words(text: str) -> list[str]:
 PAGES: Final = (
     _Page("home", "Home", "alerts dashboard overview start"),
     _Page("keys", "Keys", "list"),
+    _Page("keys-saved", "Saved views", "keys filters list"),
+    _Page("keys-saved-new", "Save view", "keys new"),
     _Page("key-new", "Create key", "new add generate"),
     _Page("key-import", "Import key", "upload byok"),
     _Page("inspect-page", "Inspect a ciphertext", "cc1 header which key decode"),

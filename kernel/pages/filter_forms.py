@@ -41,8 +41,12 @@ class FilterForm(PageForm):
     def _texts(self) -> dict[str, str]:
         return {name: str(self[name].value()) for name in self.given}
 
+    def parameters(self, without: str = "") -> dict[str, str]:
+        """The parameters of the list with its filters, without empty ones."""
+        return {name: text for name, text in self._texts().items() if name != without} | self.extra
+
     def query(self, without: str = "") -> str:
-        return urlencode({name: text for name, text in self._texts().items() if name != without} | self.extra)
+        return urlencode(self.parameters(without))
 
     def address(self, url: str) -> str:
         """The URL of the list with its filters, without empty parameters, so that it can be shared."""

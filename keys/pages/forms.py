@@ -1,4 +1,4 @@
-"""Forms for several keys at once.
+"""Forms for several keys at once, for a saved view, and for a transfer.
 
 ``chosen`` are the keys with the primary versions that the page showed, in one hidden input.
 """
@@ -10,6 +10,7 @@ from uuid import UUID
 from django import forms
 
 from accounts.holders import list_holders
+from audit.models import SavedFilter
 from kernel.identities import Identity
 from kernel.pages.forms import LongSelect, PageForm, ReasonForm, offer
 from keys.access.forms import NewGrantForm, users_of_keys
@@ -148,6 +149,13 @@ def _was(count: int) -> str:
 def write_chosen(keys: Iterable[Key]) -> str:
     """The value of the hidden input: ``ID:version``, separated by spaces."""
     return " ".join(f"{key.id}:{key.primary_version}" for key in keys)
+
+
+class SavedViewForm(PageForm):
+    name = forms.CharField(
+        max_length=SavedFilter.NAME_LIMIT, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    is_shared = forms.BooleanField(required=False, label="Share with everyone who can see all keys")
 
 
 def read_chosen(text: str) -> dict[UUID, int]:

@@ -73,7 +73,17 @@ class KeyFilterForm(FilterForm):
         widget=forms.HiddenInput,
     )
 
-    def selection(self, ordering: str) -> KeyFilter:
+    @property
+    def ordering(self) -> str:
+        return self.extra.get("ordering", "name")
+
+    @property
+    def order_in_words(self) -> str:
+        """``Next rotation, descending``."""
+        column = self.ordering.removeprefix("-").removesuffix("_at").replace("_", " ").capitalize()
+        return f"{column}, descending" if self.ordering.startswith("-") else column
+
+    def selection(self) -> KeyFilter:
         """The filters as the service takes them."""
         given: dict[str, Any] = dict(self.given)
         given |= _STATES.get(given.pop("status", ""), {})
@@ -81,4 +91,14 @@ class KeyFilterForm(FilterForm):
             given["policy_name"] = given.pop("policy")
         if "finding" in given:
             given["finding"] = Finding(given["finding"])
-        return cast("KeyFilter", given | {"ordering": ordering})
+        return cast("KeyFilter", given | {"ordering": self.ordering})
+
+
+def read_list(asked: Mapping[str, str]) -> KeyFilterForm:
+    """The filters and the order in a query string, or in a saved view."""
+    ordering = asked.get("ordering", "name")
+    is_known = ordering in ORDERINGS
+    form = KeyFilterForm.read(asked, **({"ordering": ordering} if is_known and ordering != "name" else {}))
+    if not is_known:
+        form.ignored.append("Order")
+    return form

@@ -18,6 +18,8 @@ SELDOM = {
     "audit-entry-proof",
     "audit-saved",
     "audit-saved-new",
+    "keys-saved",
+    "keys-saved-new",
     "audit-export-new",
     "invitation",
     "password-reset",

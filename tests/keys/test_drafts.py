@@ -56,6 +56,7 @@ KEPT = {
     "alarm-resolve": {"reason"},
     "user-new": {"username", "email", "role"},
     "audit-saved-new": {"name", "is_shared"},
+    "keys-saved-new": {"name", "is_shared"},
     "key-new": {"name", "algorithm", "activates_at", "exportable"} | SETTINGS,
     "key-import": {"name", "algorithm", "format", "policy_id", "expires_at", "exportable"} | NOTES,
     "key-export": {"reason"},

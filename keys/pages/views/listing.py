@@ -32,12 +32,14 @@ from keys.models import EncryptionPolicy, Key
 from keys.models.selection import Finding
 from keys.pages.columns import ShownColumns, keep_columns
 from keys.pages.views.bulk import BULK_ACTS
+from keys.pages.views.saved import listed_views
 from keys.policies.forms import suggest_policies
 from keys.policies.services.reading import policies_for
 from keys.reading import services as reading
-from keys.reading.forms import FINDINGS, ORDERINGS, SCHEDULED, KeyFilterForm
+from keys.reading.forms import FINDINGS, SCHEDULED, read_list
 
 _LIMIT = 50
+_LISTED_VIEWS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,11 @@ class KeyListView(ShowsLog, PageView[Principal]):
     parts = frozenset({"key-results", "more-keys"})
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        asked = request.GET.get("ordering", "name")
-        ordering = asked if asked in ORDERINGS else "name"
-        form = KeyFilterForm.read(request.GET, **({} if ordering == "name" else {"ordering": ordering}))
+        form = read_list(request.GET)
         after, shown = _after(request.GET), ShownColumns(request)
         found = reading.list_keys_after(
             principal=self.principal,
-            only=form.selection(ordering),
+            only=form.selection(),
             after=after,
             limit=_LIMIT,
             relations=shown.relations,
@@ -85,11 +85,14 @@ class KeyListView(ShowsLog, PageView[Principal]):
             address=form.address(reverse("keys")),
             next_after=found.next_after,
             is_first=after is None,
-            ignored=form.ignored if asked == ordering else [*form.ignored, "Order"],
+            ignored=form.ignored,
             chips=form.chips(),
             list_url=reverse("keys"),
             saved=[(each, form.given.get(each.parameter) == each.value) for each in _SAVED],
-            ordering=ordering,
+            own_views=[]
+            if self.target == "more-keys"
+            else listed_views(self.principal, form.parameters(), _LISTED_VIEWS),
+            ordering=form.ordering,
             tags=[] if self.is_part else reading.frequent_tags(principal=self.principal),
             policies=[] if self.is_part else policies_for(principal=self.principal, limit=50),
             may_create=self.principal.has_permission("keys.create"),

@@ -40,7 +40,7 @@ def test_the_log_records_the_creation_and_deletion_of_a_saved_filter(auditor):
         "audit.saved_filter.deleted",
     ]
     change = AuditTrail.objects.get(event_id=entries[0].event_id)
-    assert change.new_values == {"name": "refusals", "is_shared": False, "filters": DENIED["filters"]}
+    assert change.new_values == {"list_name": "log", "is_shared": False} | DENIED
     assert names(auditor) == []
 
 

@@ -1,0 +1,83 @@
+"""Saved views of the list of keys: its filters and its order, under a name."""
+
+from typing import Any
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from accounts.principals import Principal
+from audit import actions
+from audit.models import SavedFilter
+from audit.services import saved_filters
+from kernel.errors import NotFound
+from kernel.pages.form_views import FormView
+from kernel.pages.views import PageView, number_in, refuse
+from kernel.rules import Rule
+from keys.pages.forms import SavedViewForm
+from keys.reading.forms import read_list
+from keys.reading.saved_views import KEY_VIEWS
+
+_LIMIT = 50
+
+
+class SavedViewsView(PageView[Principal]):
+    rules = {"GET": Rule(KEY_VIEWS.permission, actions.FILTER_LISTED)}
+    section = "keys"
+    template = "keys/saved.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        found = saved_filters.find_filters(reader=self.principal, of=KEY_VIEWS)
+        window = Paginator(found, _LIMIT).get_page(number_in(request, "page") or 1)
+        return self.page(
+            window=window,
+            kept=[
+                (each, read_list(each.parameters), each.owner == self.principal.identity.id)
+                for each in window.object_list
+            ],
+        )
+
+
+class NewSavedViewView(FormView[Principal, SavedViewForm]):
+    """Saves the filters and the order of the query string."""
+
+    rules = dict.fromkeys(("GET", "POST"), Rule(KEY_VIEWS.permission, actions.FILTER_SAVED))
+    section = "keys"
+    template = "keys/saved_new.html"
+    form_class = SavedViewForm
+    draft_fields = tuple(SavedViewForm.base_fields)
+
+    def perform(self, form: SavedViewForm) -> HttpResponse:
+        asked = read_list(self.request.GET)
+        kept = saved_filters.save_filter(
+            principal=self.principal, filters=asked.parameters(), of=KEY_VIEWS, **form.cleaned_data
+        )
+        return self.done(asked.address(reverse("keys")), f"View {kept.name} saved.")
+
+    def show_form(self, form: SavedViewForm, **context: Any) -> HttpResponse:
+        if self.principal.scope(KEY_VIEWS.permission) != "all":
+            del form.fields["is_shared"]  # no other user would see the same
+        return self.page(form=form, asked=read_list(self.request.GET), **context)
+
+
+class DeleteSavedViewView(PageView[Principal]):
+    rules = {"POST": Rule(KEY_VIEWS.permission, actions.FILTER_DELETED)}
+    object_reference = ("saved_filter", "filter_id")
+
+    def post(self, request: HttpRequest, filter_id: UUID) -> HttpResponse:
+        try:
+            kept = saved_filters.delete_filter(
+                principal=self.principal, filter_id=filter_id, of=KEY_VIEWS
+            )
+            message = f"View {kept.name} deleted."
+        except NotFound as refusal:
+            refuse(request, refusal)
+            message = "This view does not exist or has been deleted."
+        return self.done(reverse("keys-saved"), message)
+
+
+def listed_views(principal: Principal, current: object, limit: int) -> list[tuple[SavedFilter, bool]]:
+    """The first saved views by name, and whether each has the ``current`` filters and order."""
+    found = saved_filters.find_filters(reader=principal, of=KEY_VIEWS)[:limit]
+    return [(each, each.parameters == current) for each in found]
