@@ -45,10 +45,11 @@ OF_ACCOUNTS = {name for name in PAGES if name.startswith(("account-token", "toke
     "all-tokens",
 }
 OF_ANOTHER_APP = dict.fromkeys(("job", "job-cancel", "verification", "verification-cancel"), "audit")
-OF_ANOTHER_APP |= {"keys-columns": "accounts"} | dict.fromkeys(
-    ("keys-saved", "keys-saved-new", "keys-saved-delete"), "audit"
-) | dict.fromkeys(("rotation-job", "rotation-job-cancel"), "keys") | dict.fromkeys(
-    OF_ACCOUNTS, "accounts"
+OF_ANOTHER_APP |= (
+    {"keys-columns": "accounts"}
+    | dict.fromkeys(("keys-saved", "keys-saved-new", "keys-saved-delete"), "audit")
+    | dict.fromkeys(("rotation-job", "rotation-job-cancel"), "keys")
+    | dict.fromkeys(OF_ACCOUNTS, "accounts")
 )
 OF_ANOTHER_APP |= dict.fromkeys(
     ("reencryption-job", "reencryption-job-cancel", "file-job", "file-job-cancel"), "crypto_ops"

@@ -16,6 +16,7 @@ from audit.models.witness import WitnessedLog, WitnessKey
 
 __all__ = [
     "EXPORT_PERMISSION",
+    "LOG",
     "MANAGE_TARGETS",
     "READ_PERMISSION",
     "READ_TARGETS",
@@ -35,12 +36,11 @@ __all__ = [
     "AuditTree",
     "AuditVerification",
     "CheckpointKey",
+    "FilteredList",
     "Integrity",
     "LogTarget",
     "Reader",
     "SavedFilter",
-    "FilteredList",
-    "LOG",
     "TokenLastUse",
     "UsageDay",
     "UsageRollup",

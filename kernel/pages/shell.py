@@ -66,9 +66,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
 
 def keep_choice(response: HttpResponse, name: str, value: str) -> None:
     """Store a choice of appearance in this browser for a year."""
-    response.set_cookie(
-        name, value, max_age=_YEAR, secure=settings.CC_TLS, httponly=True, samesite="Lax"
-    )
+    response.set_cookie(name, value, max_age=_YEAR, secure=settings.CC_TLS, httponly=True, samesite="Lax")
 
 
 def theme_of(request: HttpRequest) -> str:

@@ -17,13 +17,13 @@ from keys.models import Key
 from keys.pages.services import owners_of
 from keys.usage.services import callers
 
-COLUMNS_COOKIE: Final = "key_columns"
+_COOKIE: Final = "key_columns"
 _NAME: Final = "name"  # always shown; in the cookie, so that a choice is never empty
 _MOST_FIXED: Final = 6  # more do not fit with the widths of the style sheet
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class _Column:
     """``ordering`` is the column by which its header sorts. ``relation`` is the row that has its value, if another."""
 
     word: str
@@ -33,26 +33,26 @@ class Column:
     is_usual: bool = True
 
 
-COLUMNS: Final[Mapping[str, Column]] = MappingProxyType(
+_COLUMNS: Final[Mapping[str, _Column]] = MappingProxyType(
     {
         each.word: each
         for each in (
-            Column("state", "State"),
-            Column("algorithm", "Algorithm"),
-            Column("version", "Version"),
-            Column("next_rotation", "Next rotation", "next_rotation_at"),
-            Column("last_used", "Last used"),
-            Column("created", "Created", "created_at"),
-            Column("owner", "Owner", relation="created_by", is_usual=False),
-            Column("policy", "Policy", relation="policy", is_usual=False),
-            Column("expires", "Expires", is_usual=False),
+            _Column("state", "State"),
+            _Column("algorithm", "Algorithm"),
+            _Column("version", "Version"),
+            _Column("next_rotation", "Next rotation", "next_rotation_at"),
+            _Column("last_used", "Last used"),
+            _Column("created", "Created", "created_at"),
+            _Column("owner", "Owner", relation="created_by", is_usual=False),
+            _Column("policy", "Policy", relation="policy", is_usual=False),
+            _Column("expires", "Expires", is_usual=False),
         )
     }
 )
-_USUAL: Final = tuple(each.word for each in COLUMNS.values() if each.is_usual)
+_USUAL: Final = tuple(each.word for each in _COLUMNS.values() if each.is_usual)
 
 
-class KeyRow(NamedTuple):
+class _KeyRow(NamedTuple):
     """A row of the list. Columns that are not shown are empty."""
 
     key: Key
@@ -62,13 +62,13 @@ class KeyRow(NamedTuple):
     owner: str
 
 
-class ShownColumns(dict[str, Column]):
+class ShownColumns(dict[str, _Column]):
     """The columns of a request, by their words. Unknown words are ignored."""
 
     def __init__(self, request: HttpRequest) -> None:
-        asked = request.COOKIES.get(COLUMNS_COOKIE, "").split(".")
+        asked = request.COOKIES.get(_COOKIE, "").split(".")
         words = asked if _NAME in asked else _USUAL
-        super().__init__({word: each for word, each in COLUMNS.items() if word in words})
+        super().__init__({word: each for word, each in _COLUMNS.items() if word in words})
 
     @property
     def is_usual(self) -> bool:
@@ -79,8 +79,8 @@ class ShownColumns(dict[str, Column]):
         return len(self) <= _MOST_FIXED
 
     @property
-    def offered(self) -> list[tuple[Column, bool]]:
-        return [(each, word in self) for word, each in COLUMNS.items()]
+    def offered(self) -> list[tuple[_Column, bool]]:
+        return [(each, word in self) for word, each in _COLUMNS.items()]
 
     @property
     def relations(self) -> list[str]:
@@ -90,7 +90,7 @@ class ShownColumns(dict[str, Column]):
     def width(self) -> int:
         return len(self) + 1
 
-    def rows(self, keys: Sequence[Key]) -> list[KeyRow]:
+    def rows(self, keys: Sequence[Key]) -> list[_KeyRow]:
         """A column that is not shown costs no statement."""
         now, used, gap, owners = process_now(), {}, None, {}
         if "last_used" in self:
@@ -98,7 +98,7 @@ class ShownColumns(dict[str, Column]):
         if "owner" in self:
             owners = owners_of(keys)
         return [
-            KeyRow(
+            _KeyRow(
                 key,
                 key.lifecycle_state(now),
                 used.get(str(key.id)),
@@ -111,4 +111,4 @@ class ShownColumns(dict[str, Column]):
 
 def keep_columns(response: HttpResponse, words: Iterable[str]) -> None:
     chosen = set(words)
-    keep_choice(response, COLUMNS_COOKIE, ".".join([_NAME, *(word for word in COLUMNS if word in chosen)]))
+    keep_choice(response, _COOKIE, ".".join([_NAME, *(word for word in _COLUMNS if word in chosen)]))

@@ -28,9 +28,7 @@ pages = [
     path("keys/columns", listing.KeyColumnsView.as_view(), name="keys-columns"),
     path("keys/views", saved.SavedViewsView.as_view(), name="keys-saved"),
     path("keys/views-new", saved.NewSavedViewView.as_view(), name="keys-saved-new"),
-    path(
-        "keys/views-delete/<uuid:filter_id>", saved.DeleteSavedViewView.as_view(), name="keys-saved-delete"
-    ),
+    path("keys/views-delete/<uuid:filter_id>", saved.DeleteSavedViewView.as_view(), name="keys-saved-delete"),
     path("keys/bulk", bulk.BulkRotateView.as_view(), name="keys-bulk"),
     path("keys/bulk-tag", bulk.BulkTagView.as_view(), name="keys-bulk-tag"),
     path("keys/bulk-disable", bulk.BulkDisableView.as_view(), name="keys-bulk-disable"),

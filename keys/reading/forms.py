@@ -13,7 +13,7 @@ from keys.metadata import MAX_TAG
 from keys.models.selection import DELETION_AHEAD, EXPIRING_WITHIN, UNUSED_FOR, Finding
 from keys.reading.services import KeyFilter
 
-ORDERINGS = {"name", "-name", "created_at", "-created_at", "next_rotation_at", "-next_rotation_at"}
+_ORDERINGS = {"name", "-name", "created_at", "-created_at", "next_rotation_at", "-next_rotation_at"}
 # The words of the badges, with their filters.
 _STATES: Mapping[str, KeyFilter] = {
     **{
@@ -97,7 +97,7 @@ class KeyFilterForm(FilterForm):
 def read_list(asked: Mapping[str, str]) -> KeyFilterForm:
     """The filters and the order in a query string, or in a saved view."""
     ordering = asked.get("ordering", "name")
-    is_known = ordering in ORDERINGS
+    is_known = ordering in _ORDERINGS
     form = KeyFilterForm.read(asked, **({"ordering": ordering} if is_known and ordering != "name" else {}))
     if not is_known:
         form.ignored.append("Order")

@@ -8,7 +8,7 @@ from audit.models import AuditTrail, SavedFilter
 from audit.services import saved_filters
 from kernel.errors import Denied, Invalid, NotFound
 from keys.pages.views import saved
-from keys.reading.saved_views import KEY_VIEWS
+from keys.pages.views.saved import KEY_VIEWS
 from tests.browsing import signed_in, text
 from tests.log_entries import log_rows
 
@@ -86,9 +86,7 @@ def test_a_caller_needs_the_permission_of_the_list(admin):
     with pytest.raises(Denied):
         saved_filters.find_filters(reader=reader, of=KEY_VIEWS)
     with pytest.raises(Denied):
-        saved_filters.delete_filter(
-            principal=reader, filter_id=SavedFilter.objects.get().id, of=KEY_VIEWS
-        )
+        saved_filters.delete_filter(principal=reader, filter_id=SavedFilter.objects.get().id, of=KEY_VIEWS)
     with pytest.raises(Denied):
         saved_filters.save_filter(principal=reader, name="x", filters={"tag": "x"}, of=KEY_VIEWS)
 

@@ -1,15 +1,16 @@
 """Saved views of the list of keys: its filters and its order, under a name."""
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from accounts.authorization import READ_KEYS
 from accounts.principals import Principal
 from audit import actions
-from audit.models import SavedFilter
+from audit.models import FilteredList, SavedFilter
 from audit.services import saved_filters
 from kernel.errors import NotFound
 from kernel.pages.form_views import FormView
@@ -17,8 +18,8 @@ from kernel.pages.views import PageView, number_in, refuse
 from kernel.rules import Rule
 from keys.pages.forms import SavedViewForm
 from keys.reading.forms import read_list
-from keys.reading.saved_views import KEY_VIEWS
 
+KEY_VIEWS: Final = FilteredList("keys", READ_KEYS, noun="view", reach="the keys within your reach")
 _LIMIT = 50
 
 
@@ -67,9 +68,7 @@ class DeleteSavedViewView(PageView[Principal]):
 
     def post(self, request: HttpRequest, filter_id: UUID) -> HttpResponse:
         try:
-            kept = saved_filters.delete_filter(
-                principal=self.principal, filter_id=filter_id, of=KEY_VIEWS
-            )
+            kept = saved_filters.delete_filter(principal=self.principal, filter_id=filter_id, of=KEY_VIEWS)
             message = f"View {kept.name} deleted."
         except NotFound as refusal:
             refuse(request, refusal)
