@@ -92,11 +92,10 @@ class ShownColumns(dict[str, _Column]):
 
     def rows(self, keys: Sequence[Key]) -> list[_KeyRow]:
         """A column that is not shown costs no statement."""
-        now, used, gap, owners = process_now(), {}, None, {}
-        if "last_used" in self:
-            used, gap = last_uses(key.id for key in keys), end_of_gap()
-        if "owner" in self:
-            owners = owners_of(keys)
+        now, is_used = process_now(), "last_used" in self
+        used = last_uses(key.id for key in keys) if is_used else {}
+        gap = end_of_gap() if is_used else None
+        owners = owners_of(keys) if "owner" in self else {}
         return [
             _KeyRow(
                 key,

@@ -14,15 +14,15 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 10_216,
-    "audit": 24_321,
+    "audit": 24_363,
     "backups": 1_371,
     "canaries": 4_902,
     "ciphercanary": 3_499,
     "console": 5_263,
     "crypto_ops": 9_740,
     "demo": 1_231,
-    "kernel": 15_284,
-    "keys": 13_456,
+    "kernel": 15_295,
+    "keys": 13_668,
     "notifications": 2_295,
 }
 SLACK = 100
