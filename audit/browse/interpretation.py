@@ -16,6 +16,7 @@ _FIXED = {
     **{word_label(each).lower(): ("source", each.value) for each in Source if each != Source.ADMIN},
     **{label.removesuffix(" (UTC)").lower(): ("period", period) for period, label in PERIODS.items()},
 }
+_SIGN_IN = "accounts.session.opened"
 
 
 class _Phrase(NamedTuple):
@@ -37,6 +38,10 @@ def interpret(search: str, taken: Collection[str] = ()) -> tuple[str, dict[str, 
             rest += phrase.words
         else:
             found[phrase.name] = " ".join(phrase.words), phrase.value
+    values = {name: value for name, (_, value) in found.items()}
+    if values.get("action") == _SIGN_IN and values.get("outcome") == Outcome.ERROR:
+        # The log records a wrong password or code as denied.
+        found["outcome"] = found["outcome"][0], Outcome.DENIED.value
     again = (f'"{word}"' if phrase.name else word for phrase in _phrases(rest) for word in phrase.words)
     return " ".join(again), found
 
