@@ -66,15 +66,21 @@ def describe(database: str, cache: str) -> list[tuple[str, str]]:
     """Rows of name and value."""
     packages = [f"{name} {found}" for name in PACKAGES if (found := installed(name))]
     return [
-        ("date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
-        ("version", f"{kernel.__version__} {commit()}"),
-        ("processor", f"{processor()}, {os.cpu_count()} logical"),
-        ("system", f"{platform.system()} {platform.release()}, load {os.getloadavg()[0]:.1f} at the start"),
+        *describe_host(),
         ("Python", f"{platform.python_version()}: {', '.join(packages)}"),
         ("PostgreSQL", postgresql(database)),
         ("Redis", str(redis.Redis.from_url(cache).info("server")["redis_version"])),
         ("OpenBao", said(str(openbao.PROGRAM), "version").partition(" (")[0]),
         ("tools", ", ".join(tools())),
+    ]
+
+
+def describe_host() -> list[tuple[str, str]]:
+    return [
+        ("date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
+        ("version", f"{kernel.__version__} {commit()}"),
+        ("processor", f"{processor()}, {os.cpu_count()} logical"),
+        ("system", f"{platform.system()} {platform.release()}, load {os.getloadavg()[0]:.1f} at the start"),
     ]
 
 

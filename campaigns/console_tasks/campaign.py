@@ -49,7 +49,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m campaigns.console_tasks.campaign")
     parser.add_argument("--write", action="store_true", help=f"put the table into {report.PAGE.name}")
     parser.add_argument("--only", default="", metavar="WORD", help="tasks whose names contain this text")
-    parser.add_argument("--recent", action="store_true", help="do not wait: no task enters the password again")
+    parser.add_argument(
+        "--recent", action="store_true", help="do not wait: no task enters the password again"
+    )
     options = parser.parse_args(arguments)
     tasks = [task for task in TASKS if options.only in task.name]
     expect.set_options(timeout=PATIENCE)
@@ -58,17 +60,13 @@ def main(arguments: Sequence[str]) -> int:
         product.load_demo(days=DAYS)
         stack.enter_context(product)
         browser = launch(stack.enter_context(sync_playwright()))
+        described = [*machine.describe_host(), ("browser", f"Chromium {browser.version}")]
         done = list(do_all(browser, product, tasks, is_recent=options.recent))
     rows = markdown(HEADINGS, [each.cells() for each in done])
     say(f"\n{rows}")
     if options.write:
-        report.write(f"{markdown(('run', ''), facts())}\n{rows}", report.TASKS)
+        report.write(f"{markdown(('run', ''), described)}\n{rows}", report.TASKS)
     return 1 if any(each.fault for each in done) else 0
-
-
-def facts() -> list[tuple[str, str]]:
-    described = dict(machine.describe())
-    return [(name, described[name]) for name in ("date", "version", "processor", "system")]
 
 
 def do_all(browser: Browser, product: Product, tasks: Sequence[Task], *, is_recent: bool) -> Iterator[Done]:

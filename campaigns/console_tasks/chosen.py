@@ -23,33 +23,33 @@ def rotate(hand: Hand) -> None:
 def tag(hand: Hand) -> None:
     select(hand, "Tag")
     hand.type("Tag", "reviewed-2026")
-    hand.click("button", "Save")
-    hand.page.locator("#toasts").get_by_text("3 keys").wait_for()
+    hand.click("button", "Change tags")
+    hand.is_told("Tag reviewed-2026 added to 3 keys.")
 
 
 def set_period(hand: Hand) -> None:
     select(hand, "Rotation period")
     hand.type("Rotation period (days)", "60")
-    hand.click("button", "Save")
-    hand.page.locator("#toasts").get_by_text("3 keys").wait_for()
+    hand.click("button", "Set rotation period")
+    hand.is_told("Rotation period of 3 keys set.")
 
 
 def set_policy(hand: Hand) -> None:
-    select(hand, "Policy", ("payments-db", "payout-iban"))
+    select(hand, "Policy", ("payments-db", "webhook-secrets"))
     hand.choose("Policy", "finance-files (aes-256)")
-    hand.click("button", "Save")
+    hand.click("button", "Set policy")
     hand.confirm()
     if hand.confirmations:
-        hand.click("button", "Save")
-    hand.page.locator("#toasts").get_by_text("2 keys").wait_for()
+        hand.click("button", "Set policy")
+    hand.is_told("Policy of 2 keys set.")
 
 
 def grant(hand: Hand) -> None:
     select(hand, "Grant")
     hand.choose("Grant to", "card-vault (developer)")
     hand.click("checkbox", "Encrypt", exact=True)
-    hand.click("button", "Grant")
-    hand.page.locator("#toasts").get_by_text("3 keys").wait_for()
+    hand.click("button", "Grant access")
+    hand.is_told("Access to 3 keys granted.")
 
 
 def disable(hand: Hand) -> None:
@@ -57,7 +57,7 @@ def disable(hand: Hand) -> None:
     hand.click("checkbox", "Disable although")
     hand.type("Reason", "a rehearsal")
     hand.click("button", "Disable")
-    hand.page.locator("#toasts").get_by_text("3 keys disabled.").wait_for()
+    hand.is_told("3 keys disabled.")
 
 
 TASKS = (

@@ -89,7 +89,8 @@ class Hand(Counted):
     def open_key(self, name: str, tab: str = "") -> None:
         self.go("Keys", name)
         if tab:
-            self.click("link", tab, exact=True)
+            tabs = self.page.get_by_role("navigation", name=name, exact=True)
+            self.take(tabs.get_by_role("link", name=tab, exact=True))
 
     def sees(self, text: str) -> None:
         self.page.locator("main").get_by_text(text).first.wait_for()

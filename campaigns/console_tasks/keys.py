@@ -135,13 +135,13 @@ def open_version(hand: Hand, name: str, act: str) -> None:
 def disable_version(hand: Hand) -> None:
     open_version(hand, "ledger-exports", "disable")
     give_reason(hand, "Disable")
-    hand.is_told("Version 2 disabled.")
+    hand.is_told("Version 2 of ledger-exports disabled.")
 
 
 def enable_version(hand: Hand) -> None:
     open_version(hand, "ledger-exports", "enable")
     give_reason(hand, "Enable")
-    hand.is_told("Version 2 enabled.")
+    hand.is_told("Version 2 of ledger-exports enabled.")
 
 
 def schedule_destruction(hand: Hand) -> None:
@@ -150,13 +150,13 @@ def schedule_destruction(hand: Hand) -> None:
     hand.type("Reason", "a rehearsal")
     hand.type("Key name", "ledger-exports")
     hand.click("button", "Schedule destruction")
-    hand.is_told("Version 2 scheduled for destruction.")
+    hand.is_told("Version 2 of ledger-exports scheduled for destruction.")
 
 
 def cancel_destruction(hand: Hand) -> None:
     open_version(hand, "ledger-exports", "cancel-destruction")
     give_reason(hand, "Cancel destruction")
-    hand.is_told("Version 2 is no longer scheduled for destruction.")
+    hand.is_told("Version 2 of ledger-exports is no longer scheduled for destruction.")
 
 
 def raise_minimum(hand: Hand) -> None:

@@ -84,10 +84,17 @@ _has: Callable[[str], Callable[[str], bool]] = lambda word: lambda row: word in 
 
 TASKS = (
     Task("search the log for “denied”", partial(search_log, text="denied", expected=_has("denied"))),
-    Task("search the log for “failed sign in”", partial(search_log, text="failed sign in", expected=_has("sign"))),
+    Task(
+        "search the log for “failed sign in”",
+        partial(search_log, text="failed sign in", expected=_has("sign")),
+    ),
     Task(
         "search the log for “report-job denied”",
-        partial(search_log, text="report-job denied", expected=lambda row: "report-job" in row and "denied" in row.lower()),
+        partial(
+            search_log,
+            text="report-job denied",
+            expected=lambda row: "report-job" in row and "denied" in row.lower(),
+        ),
     ),
     Task("search the log for “payout”", partial(search_log, text="payout", expected=_has("payout"))),
     Task("find a key from any page", find_key),
