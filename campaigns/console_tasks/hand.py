@@ -36,9 +36,14 @@ class Hand(Counted):
         self.clicks += other.clicks
         self.typed += other.typed
 
+    def click(self, role: str, name: str, *, exact: bool = False) -> None:
+        self.take(self.page.get_by_role(role, name=name, exact=exact))  # type: ignore[arg-type]  # a word of ARIA
+
     def take(self, control: Locator) -> None:
-        """Click this control."""
+        """Click this control, once the scripts of its page run: a dialog may open."""
         self.clicks += 1
+        control.wait_for()
+        self.page.wait_for_load_state("domcontentloaded")
         control.click()
 
     def type(self, label: str, text: str) -> None:
