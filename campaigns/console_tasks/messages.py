@@ -64,6 +64,8 @@ def sign_file(hand: Hand) -> None:
     """Choosing the file is one click."""
     hand.open_key(hand.given, "Try it")
     hand.click("link", "Sign or verify a file")
+    hand.page.get_by_label("Digest of the file").wait_for()
+    hand.page.wait_for_load_state("domcontentloaded")  # the script that hashes the file runs
     hand.clicks += 1
     content = {"name": "release.tar", "mimeType": "application/x-tar", "buffer": b"a release" * 1000}
     hand.page.get_by_label("File", exact=True).set_input_files(content)
