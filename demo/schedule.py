@@ -119,7 +119,7 @@ class _Schedule:
             yield from self._incident(self._lives[INCIDENT][1])
         for application in APPLICATIONS:
             if application.key in self._lives:
-                yield from self._of_application(application, self._working(0.36))
+                yield from self._of_application(application)
         yield from self._done_by(ADMIN, Step(self._working(0.4), "add_webhook"))
         yield from self._canaries(self._working(0.3))
 
@@ -225,8 +225,14 @@ class _Schedule:
             if name in self._lives:
                 yield from self._done_by(OPERATOR, Step(at, "rotate", name, PRECAUTION))
 
-    def _of_application(self, application: DemoApplication, connected: datetime) -> Iterator[Step]:
-        """It calls about three times in office hours of each working day, with the token from then."""
+    def _of_application(self, application: DemoApplication) -> Iterator[Step]:
+        """It calls about three times in office hours of each working day, with the token from then.
+
+        It is connected after its keys are created: once a tag has a grant, no developer can give it to a key.
+        """
+        tag, name = application.tag, application.key
+        born = [self._lives[key.name][0] for key in self._keys if key.name == name or tag in key.tags]
+        connected = max(self._working(0.36), max(born) + timedelta(minutes=5))
         yield from self._done_by(ADMIN, Step(connected, "connect", application.name))
         for day in self._days():
             for _ in range(self._chance.randint(2, 4)):

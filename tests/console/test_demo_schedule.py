@@ -39,6 +39,15 @@ def test_every_key_lives_in_order_and_before_now(days, ends):
             assert ends - own[-1].at < DAY
 
 
+@pytest.mark.parametrize(("days", "day", "hour"), [(14, 6, 12), (21, 6, 0), (60, 5, 12), (60, 8, 0)])
+def test_an_application_is_connected_after_its_keys_are_created(days, day, hour):
+    """A developer cannot create a key with a tag that has a grant. At these ends, both fall on the same day."""
+    steps = planned(days, datetime(2026, 11, day, hour, tzinfo=UTC))
+    connected = next(step.at for step in steps if (step.kind, step.subject) == ("connect", "fraud-model"))
+    tagged = {key.name for key in KEYS if "ml" in key.tags}
+    assert all(step.at < connected for step in steps if step.kind == "create" and step.subject in tagged)
+
+
 def caller_of(step):
     key = next((key for key in KEYS if key.name == step.subject), None)
     callers = {
