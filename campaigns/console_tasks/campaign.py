@@ -15,13 +15,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error, expect, sync_playwright
 
 from bench import machine, report
 from bench.table import markdown
 from campaigns.console_tasks import access, chosen, keys, log, messages
 from campaigns.console_tasks.hand import PATIENCE, Hand, Task
-from tests.e2e.browser import expect, launch, person
+from tests.e2e.browser import launch, person
 from tests.output import log as say
 from tests.product import Product
 
