@@ -64,9 +64,10 @@ def main(arguments: Sequence[str]) -> int:
         done = list(do_all(browser, product, tasks, is_recent=options.recent))
     rows = markdown(HEADINGS, [each.cells() for each in done])
     say(f"\n{rows}")
-    if options.write:
+    has_failed = any(each.fault for each in done)
+    if options.write and not has_failed:
         report.write(f"{markdown(('run', ''), described)}\n{rows}", report.TASKS)
-    return 1 if any(each.fault for each in done) else 0
+    return 1 if has_failed else 0
 
 
 def do_all(browser: Browser, product: Product, tasks: Sequence[Task], *, is_recent: bool) -> Iterator[Done]:
