@@ -80,7 +80,7 @@ class LongSelect(forms.Select):
             for choice, label in self.choices
         )
         given = flatatt({"name": name, **self.build_attrs(self.attrs, attrs)})
-        return format_html("<select{}>\n{}\n</select>", given, SafeString(options))
+        return format_html("<select{}>\n{}\n</select>", given, SafeString(options))  # nosec B703 - escaped above
 
 
 class CheckboxTags(forms.CheckboxSelectMultiple):
