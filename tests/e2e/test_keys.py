@@ -93,7 +93,7 @@ def test_the_address_of_a_filtered_list_is_the_list(admin, key):
     page = admin.open("/keys/")
     page.get_by_label("Search keys").fill(key["name"])
     page.wait_for_url("**search=**")
-    page.get_by_label("Algorithm").select_option("aes-256")
+    page.get_by_role("combobox", name="Algorithm").select_option("aes-256")
     page.wait_for_url("**algorithm=aes-256**")
     found, address = listed(page), page.url
     other = admin.context.new_page()
