@@ -95,10 +95,10 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
     keys = Key.objects.visible_to(principal).filter(**lookups)
     if "algorithm" in only:
         keys = keys.filter(algorithm=find_key_algorithms(only["algorithm"])[0].name)
-    if "status" in only:
-        keys = keys.with_status(only["status"], database_now())
-    if "finding" in only:
-        keys = keys.with_finding(only["finding"], database_now())
+    if "status" in only or "finding" in only:
+        now = database_now()  # a statement on PostgreSQL
+        keys = keys.with_status(only["status"], now) if "status" in only else keys
+        keys = keys.with_finding(only["finding"], now) if "finding" in only else keys
     if "tag" in only:
         keys = keys.tagged(only["tag"])
     if "search" in only:
