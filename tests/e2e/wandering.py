@@ -16,6 +16,7 @@ UNLINKED = (
     "/setup/first-key/",
     "/search/?q=key",
     "/audit/saved/new?action=keys.key.rotated",
+    "/keys/views-new?status=disabled",
     "/keys/payments-db/minimum-version?version=2",
     "/keys/payments-db/export",
 )
