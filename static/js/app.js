@@ -91,6 +91,10 @@
     else if (status >= 500) failed(event, `The server could not complete the request (error ${status}). ${changes(event) ? unsure : "Try again."}`);
     else failed(event, event.detail.xhr.responseText || `The server rejected the request (error ${status}).`);
   });
+  document.addEventListener("htmx:afterSettle", ({ detail }) => {
+    const count = $("[data-count]", detail.elt);
+    if (count) $("#news").textContent = count.textContent;
+  });
   let signedOut = false; // stop polling then, because every refusal is recorded
   // Polling is not user activity, so it does not renew the session.
   const refreshesItself = (event) => event.detail.elt.hasAttribute("data-auto-refresh");

@@ -78,13 +78,15 @@ def test_a_taken_name_keeps_the_dialog_and_what_was_typed(admin, key):
 
 
 def test_the_search_field_keeps_the_typed_text(admin, key):
-    """3: no character is lost, the results match, and the address contains the search."""
+    """3, 34: no character is lost, the results match and are counted aloud, and the address contains the search."""
     page = admin.open("/keys/")
+    page.evaluate("window.news = document.getElementById('news')")
     box = page.get_by_label("Search keys")
     box.press_sequentially(key["name"], delay=15)
     page.wait_for_url(f"**/keys/?search={key['name']}")
     assert box.input_value() == key["name"]
     assert all(key["name"] in name for name in listed(page))
+    page.wait_for_function("news.isConnected && news.textContent === '1 matching key'")
     assert admin.focused() == "id_search"
 
 
