@@ -9,7 +9,7 @@ from django.urls import reverse
 from audit import actions
 from audit.forms.filters import LogFilterForm
 from audit.forms.keeping import SavedFilterForm
-from audit.models import READ_PERMISSION, SavedFilter
+from audit.models import LOG, READ_PERMISSION, SavedFilter
 from audit.services import saved_filters
 from audit.services.saved_filters import Owner
 from audit.views.events import return_to_list
@@ -53,17 +53,22 @@ class NewSavedFilterView(FormView[Owner, SavedFilterForm]):
 
 
 class DeleteSavedFilterView(PageView[Owner]):
+    """Lists of other apps inherit it, with their own permission, list and page."""
+
     rules = {"POST": Rule(READ_PERMISSION, actions.FILTER_DELETED)}
     object_reference = ("saved_filter", "filter_id")
+    of = LOG
+    return_name = "audit-saved"
 
     def post(self, request: HttpRequest, filter_id: UUID) -> HttpResponse:
+        noun = self.of.noun
         try:
-            kept = saved_filters.delete_filter(principal=self.principal, filter_id=filter_id)
-            message = f"Filter {kept.name} deleted."
+            kept = saved_filters.delete_filter(principal=self.principal, filter_id=filter_id, of=self.of)
+            message = f"{noun.capitalize()} {kept.name} deleted."
         except NotFound as refusal:
             refuse(request, refusal)
-            message = "This filter does not exist or has been deleted."
-        return self.done(reverse("audit-saved"), message)
+            message = f"This {noun} does not exist or has been deleted."
+        return self.done(reverse(self.return_name), message)
 
 
 def _address(kept: SavedFilter) -> str:

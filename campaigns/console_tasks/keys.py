@@ -102,7 +102,7 @@ def end(hand: Hand, name: str, label: str, anyway: str = "") -> None:
 
 
 def revoke(hand: Hand) -> None:
-    end(hand, "chargeback-evidence", "Revoke", "Revoke this key although it is in use")
+    end(hand, "chargeback-evidence", "Revoke", "Revoke anyway")
     hand.is_told("chargeback-evidence revoked.")
     hand.has_state("Revoked")
 

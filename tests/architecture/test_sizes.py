@@ -14,7 +14,7 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 10_216,
-    "audit": 24_368,
+    "audit": 24_373,
     "backups": 1_371,
     "canaries": 4_902,
     "ciphercanary": 3_499,

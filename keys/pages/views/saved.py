@@ -1,7 +1,6 @@
 """Saved views of the list of keys: its filters and its order, under a name."""
 
 from typing import Any, Final
-from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -12,9 +11,9 @@ from accounts.principals import Principal
 from audit import actions
 from audit.models import FilteredList, SavedFilter
 from audit.services import saved_filters
-from kernel.errors import NotFound
+from audit.views.saved_filters import DeleteSavedFilterView
 from kernel.pages.form_views import FormView
-from kernel.pages.views import PageView, number_in, refuse
+from kernel.pages.views import PageView, number_in
 from kernel.rules import Rule
 from keys.pages.forms import SavedViewForm
 from keys.reading.forms import read_list
@@ -62,18 +61,10 @@ class NewSavedViewView(FormView[Principal, SavedViewForm]):
         return self.page(form=form, asked=read_list(self.request.GET), **context)
 
 
-class DeleteSavedViewView(PageView[Principal]):
+class DeleteSavedViewView(DeleteSavedFilterView):
     rules = {"POST": Rule(KEY_VIEWS.permission, actions.FILTER_DELETED)}
-    object_reference = ("saved_filter", "filter_id")
-
-    def post(self, request: HttpRequest, filter_id: UUID) -> HttpResponse:
-        try:
-            kept = saved_filters.delete_filter(principal=self.principal, filter_id=filter_id, of=KEY_VIEWS)
-            message = f"View {kept.name} deleted."
-        except NotFound as refusal:
-            refuse(request, refusal)
-            message = "This view does not exist or has been deleted."
-        return self.done(reverse("keys-saved"), message)
+    of = KEY_VIEWS
+    return_name = "keys-saved"
 
 
 def listed_views(principal: Principal, current: object, limit: int) -> list[tuple[SavedFilter, bool]]:
