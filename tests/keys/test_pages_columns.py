@@ -9,7 +9,8 @@ from audit.sequencing.catching_up import catch_up
 from kernel.clock import database_now
 from keys.models import Key
 from tests.browsing import signed_in, text
-from tests.factories import ServiceAccountFactory
+from tests.factories import PolicyFactory, ServiceAccountFactory
+from tests.personas import make_persona
 
 pytestmark = pytest.mark.django_db
 WORDS = [
@@ -78,6 +79,12 @@ def test_a_hidden_column_costs_no_statement_and_a_shown_one_at_most_one(admin, n
         Key.objects.filter(pk=new_key().id).update(
             created_by=None, service_account_id=ServiceAccountFactory().id
         )
+    for number in range(3):  # of several users, and with several policies
+        owned = {
+            "created_by": make_persona(f"owner-{number}", "developer").user,
+            "policy": PolicyFactory(name=f"policy-{number}"),
+        }
+        Key.objects.filter(pk=new_key().id).update(**owned)
     catch_up()
     browser = signed_in(admin)
     browser.get("/keys/")  # each process looks once for a gap in the record of uses

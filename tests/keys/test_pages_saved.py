@@ -63,6 +63,9 @@ def test_a_view_is_private_until_it_is_shared_with_who_sees_all_keys(admin, audi
     assert "for all" in text(signed_in(auditor).get("/keys/"))
     for path in ("/keys/", "/keys/views"):
         assert "for all" not in text(signed_in(developer).get(path))
+    for persona, may_share in ((auditor, True), (developer, False)):
+        form = text(signed_in(persona).get(f"/keys/views-new?{QUERY}"))
+        assert ('name="is_shared"' in form, "State: Disabled" in form) == (may_share, True)
 
 
 def test_only_the_owner_deletes_a_view(admin, auditor, developer):

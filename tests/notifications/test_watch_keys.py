@@ -117,15 +117,21 @@ def test_a_denied_use_of_a_key_scheduled_for_deletion_is_published_once_a_day(ad
 
 def test_many_keys_of_a_day_are_published_as_one_notification(admin, monkeypatch):
     monkeypatch.setattr(conditions, "MOST_OF_TOPIC", 2)
-    new_key(admin, "few", expires_at=ahead(days=20))
-    few = [("key.expiring", "few", "30 days")]
-    assert published() == few
+    for number in range(2):  # of another topic, so they do not count
+        other = {"topic": "key.deletion_scheduled", "dedup_key": f"other {number}", "created_at": ahead()}
+        Notification.objects.create(**other)
+    for number in range(2):
+        new_key(admin, f"few-{number}", expires_at=ahead(days=20))
+        few = [("key.expiring", f"few-{each}", "30 days") for each in range(number + 1)]
+        assert published() == few
+    start = ahead().replace(hour=0, minute=0, second=0, microsecond=0)
+    Notification.objects.filter(topic="key.expiring").update(created_at=start)
     for number in range(2):
         new_key(admin, f"many-{number}", expires_at=ahead(days=20))
     many = [("key.expiring", "", "30 days"), *few]
     assert published() == many
     assert published() == many
-    summary = Notification.objects.get(object_name="")
+    summary = Notification.objects.get(topic="key.expiring", object_name="")
     assert summary.sentence.startswith("2 keys expire within 30 days: http")
     assert summary.sentence.endswith("/keys/?finding=expiring")
     Notification.objects.update(created_at=ahead(days=-1))

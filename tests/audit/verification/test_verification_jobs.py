@@ -1,5 +1,7 @@
 """A full verification as a job: one at a time, with its result in the log."""
 
+from uuid import uuid4
+
 import pytest
 
 from audit import actions
@@ -93,11 +95,26 @@ def test_a_cancelled_one_leaves_no_result(auditor):
     assert last_verification() is None
 
 
-def test_one_that_was_not_requested_does_not_run_and_names_no_user(auditor, operator):
+@pytest.mark.parametrize("forged", ["the requester", "the requester and the entry", "the row"])
+def test_one_that_was_not_requested_does_not_run_and_names_no_user(auditor, operator, forged):
     start(signed_in(auditor))
-    AuditVerification.objects.update(
-        created_by=operator.user.id, created_by_name=operator.user.username, attempts=MAX_ATTEMPTS - 1
-    )
+    catch_up()
+    job = AuditVerification.objects.get()
+    job.attempts = MAX_ATTEMPTS - 1
+    if forged == "the row":  # while the log has the request of another job
+        job.delete()
+        job.id = uuid4()
+        job.save(force_insert=True)
+    else:
+        job.created_by, job.created_by_name = operator.user.id, operator.user.username
+        job.save()
+    if forged == "the requester and the entry":
+        altered(
+            "UPDATE audit_logs SET actor_name = %s, user_id = %s WHERE action = %s",
+            operator.user.username,
+            operator.user.id.hex,
+            actions.VERIFICATION_REQUESTED,
+        )
     work()
 
     assert AuditVerification.objects.get().error_code == "integrity_failed"
