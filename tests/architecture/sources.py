@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("audit", "accounts", "keys", "crypto_ops", "notifications", "canaries", "backups", "demo", "console")
 PACKAGES = ("ciphercanary", *APPS, "kernel")
-FOR_DEVELOPMENT = {"bench", "campaigns", "mutation", "tests"}
+FOR_DEVELOPMENT = {"bench", "campaigns", "conformance", "mutation", "tests"}
 CLIENT = "ciphercanary_client"
 MARKER = re.compile(r"# noqa: ([A-Z0-9, ]+) - \S")
 INTERFACES = re.compile(r"(api|admin|forms|serializers|views|page_urls|urls|management)(_\w+)?$")

@@ -1,0 +1,108 @@
+"""Compare the responses of CipherCanary with those of OpenBao to the same calls.
+
+    python -m conformance.golden URL TOKEN [LIMITED]
+    python -m conformance.golden --record
+
+The first form compares a running CipherCanary, whose mount `transit` has no key yet, with the recording in ``golden.json``. TOKEN
+may do all that a token may with a mount; LIMITED may only encrypt with the key transit/aes256-gcm96. Without LIMITED, its
+calls are left out. The second form starts OpenBao, which bin/bench installs, and writes the recording.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from conformance.calling import Server, all_calls
+from conformance.differences import DIFFERENCES, expected
+from conformance.normalising import Normaliser
+
+RECORDING = Path(__file__).with_name("golden.json")
+TOKEN, LIMITED = "golden", "limited"
+PATHS = {
+    TOKEN: {
+        "transit/*": ["create", "read", "update", "list"],
+        "transit/export/*": ["deny"],
+        "transit/backup/*": ["deny"],
+        "sys/mounts": ["read"],
+    },
+    LIMITED: {"transit/encrypt/aes256-gcm96": ["update"]},
+}
+WIDTH = 300  # of a response in the table
+
+
+def main(arguments: list[str]) -> int:
+    match arguments:
+        case ["--record"]:
+            return record()
+        case [url, token, *limited] if len(limited) < 2:
+            return compare(responses(url, token, *limited))
+    print(__doc__)
+    return 2
+
+
+def responses(url: str, token: str, limited: str = "") -> dict[str, Any]:
+    """The normal form of each response, by the name of its call."""
+    server, normaliser = Server(url, token, limited), Normaliser()
+    return {
+        call.name: normaliser.normal(call, server.send(call))
+        for call in all_calls()
+        if limited or "<limited>" not in call.headers.values()
+    }
+
+
+def compare(found: dict[str, Any]) -> int:
+    """Print each difference that no entry accepts, and each entry without a difference."""
+    recorded = json.loads(RECORDING.read_text())
+    problems = [f"{name}\n    not in the recording" for name in found.keys() - recorded.keys()]
+    problems += [f"{name}\n    accepted, but not a call" for name in DIFFERENCES.keys() - recorded.keys()]
+    accepted = 0
+    for name, ours in found.items():
+        theirs = recorded.get(name, ours)
+        if name not in DIFFERENCES and ours != theirs:
+            problems.append(f"{name}\n    OpenBao {_short(theirs)}\n    here    {_short(ours)}")
+        elif name in DIFFERENCES and ours == theirs:
+            problems.append(f"{name}\n    accepted, but equal")
+        elif name in DIFFERENCES and (wanted := expected(name, theirs, ours)) != ours:
+            problems.append(f"{name}\n    accepted {_short(wanted)}\n    here     {_short(ours)}")
+        else:
+            accepted += name in DIFFERENCES
+    print(*problems, sep="\n")
+    print(f"{len(found)} calls, {accepted} accepted differences, {len(problems)} problems")
+    return 1 if problems else 0
+
+
+def record() -> int:
+    from bench.openbao import OpenBaoServer, Request
+
+    with tempfile.TemporaryDirectory() as folder, OpenBaoServer(Path(folder)) as server:
+
+        def post(path: str, body: object) -> Any:
+            headers = {"X-Vault-Token": root} if root else {}
+            return Request.of_json(server.port, f"/v1/{path}", body, headers).send()
+
+        root = ""
+        first = post("sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        post("sys/unseal", {"key": first["keys"][0]})
+        root = first["root_token"]
+        post("sys/mounts/transit", {"type": "transit"})
+        post("transit/config/keys", {"disable_upsert": True})  # off by default here
+        for name, paths in PATHS.items():
+            policy = {"path": {path: {"capabilities": allowed} for path, allowed in paths.items()}}
+            post(f"sys/policies/acl/{name}", {"policy": json.dumps(policy)})
+            post("auth/token/create", {"id": name, "policies": [name], "ttl": "1h"})
+        found = responses(f"http://127.0.0.1:{server.port}", TOKEN, LIMITED)
+    lines = [f"{json.dumps(name)}: {json.dumps(response)}" for name, response in found.items()]
+    RECORDING.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    print(f"{len(found)} calls recorded")
+    return 0
+
+
+def _short(response: object) -> str:
+    text = json.dumps(response)
+    return text if len(text) <= WIDTH else f"{text[:WIDTH]}…"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
