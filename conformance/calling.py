@@ -1,7 +1,7 @@
 """The calls of the comparison. They are data in ``calls``, in the order of the file names:
 
     NAME | METHOD PATH | BODY | HEADER: VALUE & HEADER: VALUE
-    METHOD PATH BODY BODY …         a call for each body; its name is METHOD PATH BODY
+    METHOD PATH BODY BODY …         a call for each body, and each path if PATH is A{B,C}; its name is METHOD PATH BODY
     for WORD WORD …                 repeats the lines up to the next empty one, with the word in place of each $
 
 A body is `-` for none. An indented line continues the line above. A header without a value is not sent. `<token>` is the token,
@@ -9,10 +9,11 @@ A body is `-` for none. An indented line continues the line above. A header with
 earlier response, `<MEMBER tail of NAME>` its part after the last colon.
 """
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -84,15 +85,8 @@ class Server:
 
 
 def all_calls() -> list[Call]:
-    """All calls in order. The name of a repeated one ends in its number."""
     text = "\n\n".join(file.read_text() for file in sorted(FOLDER.glob("*.txt")))
-    calls = [call for line in _lines(text.replace("\n    ", " ")) for call in _calls(line)]
-    names = [call.name for call in calls]
-    numbers = [names[: index + 1].count(name) for index, name in enumerate(names)]
-    return [
-        replace(call, name=f"{call.name} #{number}") if number > 1 else call
-        for call, number in zip(calls, numbers, strict=True)
-    ]
+    return [call for line in _lines(text.replace("\n    ", " ")) for call in _calls(line)]
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -112,9 +106,17 @@ def _calls(line: str) -> Iterator[Call]:
         method, _, path = target.partition(" ")
         yield Call(name, method, path, *_body_and_headers(body, headers))
         return
-    method, path, bodies = line.split(" ", 2)
-    for body in _values(bodies):
+    method, paths, bodies = line.split(" ", 2)
+    for path, body in itertools.product(_paths(paths), _values(bodies)):
         yield Call(f"{method} {path} {body}", method, path, *_body_and_headers(body, ""))
+
+
+def _paths(text: str) -> list[str]:
+    before, opened, rest = text.partition("{")
+    if not opened:
+        return [text]
+    choices, _, after = rest.partition("}")
+    return [before + choice + end for choice in choices.split(",") for end in _paths(after)]
 
 
 def _values(text: str) -> Iterator[str]:

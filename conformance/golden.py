@@ -11,6 +11,7 @@ calls are left out. The second form starts OpenBao, which bin/bench installs, an
 import json
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -53,23 +54,20 @@ def responses(url: str, token: str, limited: str = "") -> dict[str, Any]:
 
 
 def compare(found: dict[str, Any]) -> int:
-    """Print each difference that no entry accepts, and each entry without a difference."""
+    """Print the accepted differences by their reasons, each other difference, and each entry without a difference."""
     recorded = json.loads(RECORDING.read_text())
-    problems = [f"{name}\n    not in the recording" for name in found.keys() - recorded.keys()]
-    problems += [f"{name}\n    accepted, but not a call" for name in DIFFERENCES.keys() - recorded.keys()]
-    accepted = 0
+    problems = [f"{name}\n    accepted, but not a call" for name in DIFFERENCES.keys() - recorded.keys()]
+    accepted = Counter[str]()
     for name, ours in found.items():
-        theirs = recorded.get(name, ours)
-        if name not in DIFFERENCES and ours != theirs:
-            problems.append(f"{name}\n    OpenBao {_short(theirs)}\n    here    {_short(ours)}")
-        elif name in DIFFERENCES and ours == theirs:
+        theirs = recorded.get(name)
+        if name in DIFFERENCES and ours == theirs:
             problems.append(f"{name}\n    accepted, but equal")
-        elif name in DIFFERENCES and (wanted := expected(name, theirs, ours)) != ours:
-            problems.append(f"{name}\n    accepted {_short(wanted)}\n    here     {_short(ours)}")
-        else:
-            accepted += name in DIFFERENCES
-    print(*problems, sep="\n")
-    print(f"{len(found)} calls, {accepted} accepted differences, {len(problems)} problems")
+        elif ours != (wanted := expected(name, theirs, ours)):
+            problems.append(f"{name}\n{_short('expected', wanted)}\n{_short('found', ours)}")
+        elif name in DIFFERENCES:
+            accepted[DIFFERENCES[name].reason] += 1
+    print(*(f"{number:4} {reason}" for reason, number in accepted.items()), *problems, sep="\n")
+    print(f"{len(found)} calls, {accepted.total()} accepted differences, {len(problems)} problems")
     return 1 if problems else 0
 
 
@@ -99,9 +97,8 @@ def record() -> int:
     return 0
 
 
-def _short(response: object) -> str:
-    text = json.dumps(response)
-    return text if len(text) <= WIDTH else f"{text[:WIDTH]}…"
+def _short(title: str, response: object) -> str:
+    return f"    {title:8} {json.dumps(response)[:WIDTH]}"
 
 
 if __name__ == "__main__":
