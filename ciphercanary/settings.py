@@ -104,6 +104,7 @@ INSTALLED_APPS = [
     "crypto_ops",
     "notifications",
     "canaries",
+    "dialects",
     "backups",
     "demo",
     "console",

@@ -10,6 +10,7 @@ from audit.api.proofs import CheckpointKeysView
 from ciphercanary import monitoring
 from console import urls as console
 from crypto_ops import urls as crypto_ops
+from dialects.vault import urls as vault
 from kernel.rest.schema import SchemaView
 from keys import urls as keys
 from notifications import urls as notifications
@@ -22,6 +23,7 @@ urlpatterns = [
     path("api/v1/", include(audit.api)),
     path("api/v1/", include(notifications.api)),
     path("api/v1/", include(console.api)),
+    path("v1/", include(vault.api)),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("auth/", include(accounts.auth)),
     path("oauth/token", OAuthTokenView.as_view(), name="oauth-token"),

@@ -4,7 +4,7 @@ Activation and expiry take effect at the time of use: the database stores the la
 state follows from it and the time. A key therefore expires even if no scheduler runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,6 +13,8 @@ from typing import Final
 from uuid import UUID
 
 from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.crypto.modes import TransitOperation
+from kernel.crypto.transit_types import type_of
 from keys.errors import IllegalTransition, KeyNotActive, KeyNotUsable
 
 
@@ -150,6 +152,22 @@ OPERATIONS: Final[Mapping[str, Mapping[str, Use]]] = MappingProxyType(
         "mac": {"mac": Use.PROTECT, "verify": Use.PROCESS},
         "encapsulate": {"encapsulate": Use.PROTECT, "decapsulate": Use.PROCESS},
         "agree": {"agree": Use.PROTECT},
+        "transit": {
+            "encrypt": Use.PROTECT,
+            "decrypt": Use.PROCESS,
+            "reencrypt": Use.PROTECT,
+            "data_key": Use.PROTECT,
+            "sign": Use.PROTECT,
+            "mac": Use.PROTECT,
+            "verify": Use.PROCESS,
+        },
+    }
+)
+_TRANSIT_OPERATIONS: Final[Mapping[TransitOperation, Sequence[str]]] = MappingProxyType(
+    {
+        "encrypt": ("encrypt", "decrypt", "reencrypt", "data_key"),
+        "sign": ("sign", "verify"),
+        "mac": ("mac", "verify"),
     }
 )
 # The operations of a pair that need only its public key.
@@ -221,6 +239,10 @@ def check_transition(at: LifecycleState, to: State) -> None:
 def operations_of(algorithm: str, purpose: str) -> Mapping[str, Use]:
     """The operations of keys with this algorithm and purpose, in any state."""
     found = OPERATIONS.get(purpose, {})
+    transit = type_of(algorithm)
+    if transit is not None:
+        able = {word for operation in transit.modes for word in _TRANSIT_OPERATIONS[operation]}
+        return {word: use for word, use in found.items() if word in able}
     if algorithm in _SYMMETRIC:
         return found
     return {word: use for word, use in found.items() if word not in _SYMMETRIC_ONLY}

@@ -1,6 +1,7 @@
-"""Key references: an ID, or a name with the prefix ``name:``. Each has exactly one accepted spelling."""
+"""Key references: an ID, or a name with a prefix. Each has exactly one accepted spelling."""
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
@@ -9,9 +10,10 @@ from kernel.errors import Invalid
 from kernel.labels import NAME
 
 type KeyReference = UUID | str
-"""The ID, or the name as sent, with its prefix."""
+"""The ID, or a name with its prefix: ``name:NAME``, or ``vault:MOUNT/NAME`` of a transit key."""
 
 PREFIX: Final = "name:"
+TRANSIT_PREFIX: Final = "vault:"
 PATTERN: Final = (
     rf"(?:[0-9a-f]{{8}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{12}}|{PREFIX}{NAME.pattern})"
 )
@@ -30,9 +32,19 @@ def parse(text: str) -> KeyReference:
     return text if text.startswith(PREFIX) else UUID(text)
 
 
-def name_of(reference: str) -> str:
-    """The name without its prefix."""
-    return reference.removeprefix(PREFIX)
+def columns_of(reference: KeyReference) -> Mapping[str, object]:
+    """The columns of a key, with their values, that the reference names."""
+    if isinstance(reference, UUID):
+        return {"pk": reference}
+    if reference.startswith(TRANSIT_PREFIX):
+        mount, _, name = reference.removeprefix(TRANSIT_PREFIX).rpartition("/")
+        return {"transit__mount": mount, "transit__name": name}
+    return {"name": reference.removeprefix(PREFIX)}
+
+
+def transit_reference(mount: str, name: str) -> str:
+    """The reference to a transit key by its name in a mount."""
+    return f"{TRANSIT_PREFIX}{mount}/{name}"
 
 
 class KeyReferenceConverter:

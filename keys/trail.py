@@ -1,6 +1,6 @@
 """The declared fields of a row for the audit trail. No field is secret, and wrapped material is not included."""
 
-from keys.models import Key, KeyGrant, KeyVersion
+from keys.models import Key, KeyGrant, KeyVersion, TransitKey
 
 type Values = dict[str, object]
 
@@ -41,6 +41,16 @@ def version_values(version: KeyVersion) -> Values:
         "destruction_at": version.destruction_at,
         "row_seq": version.row_seq,
         **({} if version.public_key is None else {"public_key_sha256": version.fingerprint}),
+    }
+
+
+def transit_values(transit: TransitKey) -> Values:
+    return {
+        "key_id": transit.key_id,
+        "mount": transit.mount,
+        "name": transit.name,
+        "min_encryption_version": transit.min_encryption_version,
+        "allow_plaintext_backup": transit.allow_plaintext_backup,
     }
 
 

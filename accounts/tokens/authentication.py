@@ -29,8 +29,15 @@ class BearerAuthentication(Authentication):
     """Authenticate by the Authorization header (RFC 6750). Browser sessions never authenticate API requests."""
 
     def authenticate(self, request: Request) -> tuple[Principal, None] | None:
-        principal = _read_principal(request)
-        return None if principal is None else (principal, None)
+        token = self.token_of(request)
+        return None if token is None else (self.verify(request, token), None)
+
+    def token_of(self, request: Request) -> str | None:
+        """The token of a request; None without one. Raises Unauthenticated."""
+        return _bearer_token(request)
+
+    def verify(self, request: Request, token: str) -> Principal:
+        return _principal_of(request, token)
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
         return "Bearer"
@@ -47,9 +54,8 @@ class KnownBearerAuthentication(BearerAuthentication):
     ``require_current_rights`` and ``record_use``.
     """
 
-    def authenticate(self, request: Request) -> tuple[Principal, None] | None:
-        principal = _read_principal(request, authenticate_known_bearer)
-        return None if principal is None else (principal, None)
+    def verify(self, request: Request, token: str) -> Principal:
+        return _principal_of(request, token, authenticate_known_bearer)
 
     def admitted(self, request: Request) -> None:
         """Nothing, because the token may have ended since it was verified."""
@@ -70,21 +76,26 @@ def require_current_rights(request: HttpRequest | Request) -> None:
 def admit_request(request: HttpRequest, permission: str, action: str) -> None:
     """Authenticate the caller of a view outside DRF, who needs a permission. Raises its refusals, AuditUnavailable."""
     in_context(request).audit_action = action
-    principal = _read_principal(request)
-    if principal is None:
+    token = _bearer_token(request)
+    if token is None:
         raise Unauthenticated("Send an access token: Authorization: Bearer ….")
+    principal = _principal_of(request, token)
     principal.require(permission)
     record_use(principal, action)
 
 
-def _read_principal(
-    request: HttpRequest | Request, authenticate: Callable[..., Principal] = authenticate_bearer
-) -> Principal | None:
+def _bearer_token(request: HttpRequest | Request) -> str | None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         return None
     if not token:
         raise Unauthenticated(BAD_TOKEN)
+    return token
+
+
+def _principal_of(
+    request: HttpRequest | Request, token: str, authenticate: Callable[..., Principal] = authenticate_bearer
+) -> Principal:
     origin = origin_of(request)
     with naming_holder(request):
         principal = authenticate(token, origin, *_entities_of(request))

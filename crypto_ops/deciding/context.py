@@ -14,7 +14,7 @@ from accounts.roles import word_of
 from audit.commit.decisions import Deadline, Grounds
 from kernel import throttle
 from kernel.clock import process_now
-from kernel.crypto.modes import Mode, SealingMode
+from kernel.crypto.modes import Mode, SealingMode, TransitMode
 from kernel.errors import Denied
 from kernel.freshness.stamps import EpochStamp
 from keys.creation.services import find_default
@@ -132,7 +132,7 @@ class DecisionContext:
         """A primitive of ``keys.ring.primitives``. Raises UnsupportedAlgorithm if the key may not use the mode; UnwrapFailed."""
         return version.primitive(build, mode)
 
-    def reserve(self, version: CachedVersion, mode: SealingMode, count: int = 1) -> None:
+    def reserve(self, version: CachedVersion, mode: SealingMode | TransitMode, count: int = 1) -> None:
         """Account for messages that are about to be sealed. Raises UsageLimitReached."""
         version.reserve_invocations(mode, count)
 
@@ -196,7 +196,7 @@ class CachedDecisionContext(DecisionContext):
             raise CacheMiss((version, build, mode), lambda: version.primitive(build, mode))
         return primitive
 
-    def reserve(self, version: CachedVersion, mode: SealingMode, count: int = 1) -> None:
+    def reserve(self, version: CachedVersion, mode: SealingMode | TransitMode, count: int = 1) -> None:
         if not version.reserve_cached_invocations(mode, count):
             raise CacheMiss(version, lambda: version.prepare_invocations(mode, count))
 

@@ -10,8 +10,9 @@ from typing import Final, Literal
 
 from kernel.crypto.errors import Invalid, UnsupportedAlgorithm
 from kernel.crypto.modes import SEALING_MODES, Status
+from kernel.crypto.transit_types import CONVERGENT, TRANSIT_ROWS, TransitType
 
-type Purpose = Literal["encrypt", "sign", "mac", "encapsulate", "agree"]
+type Purpose = Literal["encrypt", "sign", "mac", "encapsulate", "agree", "transit"]
 
 
 HYBRID: Final = "x25519-ml-kem-768"
@@ -108,6 +109,19 @@ KEY_ALGORITHMS: Final = (
     _pair("agree", "ec-secp256k1", 256, "ecdh", status="accepted", is_default=False),
 )
 
+
+def _transit(kind: TransitType) -> KeyAlgorithm:
+    modes = tuple(mode.name for mode in kind.modes.values())
+    # Each context has an Ed25519 pair of its own, so a derived key has no public key.
+    has_pair = kind.is_asymmetric and not kind.is_derived
+    return KeyAlgorithm(
+        kind.algorithm, kind.key_size, "transit", modes, status="accepted", is_asymmetric=has_pair
+    )
+
+
+TRANSIT_ALGORITHMS: Final = tuple(map(_transit, TRANSIT_ROWS))
+"""Not in the tables that follow: their keys are created and used by the formats of Vault and OpenBao only."""
+
 ALGORITHM_NAMES: Final = tuple(dict.fromkeys(kind.name for kind in KEY_ALGORITHMS))
 GENERATED_NAMES: Final = tuple(dict.fromkeys(kind.name for kind in KEY_ALGORITHMS if kind.protects))
 
@@ -120,6 +134,7 @@ KEY_ALGORITHM_ALIASES: Final = MappingProxyType(
 _BY_NAME: Final = MappingProxyType(
     {name: tuple(kind for kind in KEY_ALGORITHMS if kind.name == name) for name in ALGORITHM_NAMES}
 )
+_TRANSIT_BY_NAME: Final = MappingProxyType({kind.name: kind for kind in TRANSIT_ALGORITHMS})
 PURPOSES: Final = tuple(dict.fromkeys(kind.purpose for kind in KEY_ALGORITHMS))
 
 
@@ -154,6 +169,11 @@ def find_key_algorithm(
     raise Invalid.of_field("purpose", f"Must be {allowed} for {kinds[0].name}, or omit it.")
 
 
+def algorithm_of_key(name: str, purpose: str) -> KeyAlgorithm:
+    """The algorithm of a stored key. Raises UnsupportedAlgorithm, Invalid."""
+    return _TRANSIT_BY_NAME.get(name) or find_key_algorithm(name, purpose)
+
+
 def modes_of(name: str) -> list[str]:
     """The modes of an algorithm, for all its purposes; raises UnsupportedAlgorithm."""
     return [mode for kind in find_key_algorithms(name) for mode in kind.modes]
@@ -161,5 +181,7 @@ def modes_of(name: str) -> list[str]:
 
 def is_deterministic(key_algorithm: str) -> bool:
     """Whether equal messages give equal ciphertexts in the key's modes. False for an unknown name."""
+    if key_algorithm in _TRANSIT_BY_NAME:
+        return key_algorithm.endswith(CONVERGENT)
     kinds = _BY_NAME.get(key_algorithm, ())
     return any(mode.deterministic for kind in kinds for mode in map(SEALING_MODES.get, kind.modes) if mode)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from kernel.crypto.errors import UnsupportedAlgorithm
 
 type Digest = Literal["sha256", "sha384", "sha512"]
+type TransitOperation = Literal["encrypt", "sign", "mac"]
 type Status = Literal["approved", "accepted"]
 """``approved``: built from FIPS-approved algorithms. ``accepted``: specified by an RFC or by SEC, not by NIST."""
 
@@ -106,12 +107,26 @@ class AgreementMode(Mode):
     purpose: ClassVar[str] = "agree"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransitMode(Mode):
+    """How a transit key is used, in the formats of Vault and OpenBao (``kernel.crypto.transit``).
+
+    ``invocation_limit``: as of ``SealingMode``. ``is_slow``: whether one operation takes about a millisecond or more.
+    """
+
+    purpose: ClassVar[str] = "transit"
+
+    operation: TransitOperation
+    invocation_limit: int | None = None
+    is_slow: bool = False
+
+
 # NIST SP 800-38D §8.3 allows 2^32 messages per key with random 96-bit nonces. The probability of a nonce collision
 # is then 2^-33, and one collision exposes the authentication key. A tenth is kept in reserve. ChaCha20-Poly1305
 # (RFC 8439 §4) uses nonces of the same size and fails as badly, so it gets the same limit. CBC uses random 128-bit
 # ivs; its limit is a collision of cipher blocks. 2^32 messages of 1 MiB are 2^48 blocks, which is again a
 # probability of 2^-33, so it gets the same limit.
-_RANDOM_NONCE_LIMIT: Final = int(0.9 * 2**32)
+RANDOM_NONCE_LIMIT: Final = int(0.9 * 2**32)
 # GCM-SIV derives a fresh key from each nonce, and a repeated nonce only reveals whether two messages are equal. RFC
 # 8452 §9 puts the limit for messages up to 32 MiB at 2^48.
 _GCM_SIV_LIMIT: Final = None
@@ -133,7 +148,7 @@ SEALING_MODES: Final = _by_name(
             subkey_size=32,
             iv_size=12,
             tag_size=16,
-            invocation_limit=_RANDOM_NONCE_LIMIT,
+            invocation_limit=RANDOM_NONCE_LIMIT,
         ),
         SealingMode(
             name="aes-128-gcm",
@@ -142,7 +157,7 @@ SEALING_MODES: Final = _by_name(
             subkey_size=16,
             iv_size=12,
             tag_size=16,
-            invocation_limit=_RANDOM_NONCE_LIMIT,
+            invocation_limit=RANDOM_NONCE_LIMIT,
         ),
         SealingMode(
             name="aes-256-gcm-siv",
@@ -162,7 +177,7 @@ SEALING_MODES: Final = _by_name(
             iv_size=12,
             tag_size=16,
             status="accepted",
-            invocation_limit=_RANDOM_NONCE_LIMIT,
+            invocation_limit=RANDOM_NONCE_LIMIT,
         ),
         SealingMode(
             name="aes-256-cbc-hmac-sha512",
@@ -172,7 +187,7 @@ SEALING_MODES: Final = _by_name(
             iv_size=16,
             tag_size=32,
             padding="pkcs7",
-            invocation_limit=_RANDOM_NONCE_LIMIT,
+            invocation_limit=RANDOM_NONCE_LIMIT,
         ),
         SealingMode(
             name="aes-256-siv",

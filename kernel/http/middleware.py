@@ -18,7 +18,7 @@ from kernel.observability.logs import current_request_id
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
 
-API_PREFIXES = ("/api/", "/auth/", "/oauth/")
+API_PREFIXES = ("/api/", "/auth/", "/oauth/", "/v1/")
 
 # Features of the browser that no page uses, so an injected script cannot use them either.
 _PERMISSIONS_POLICY = ", ".join(

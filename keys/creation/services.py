@@ -23,7 +23,7 @@ from keys import actions, lifecycle, metadata, new_material, policy_rules, trail
 from keys.changing import key_event, lock_policy, new_version, require_retag
 from keys.errors import PolicyViolated
 from keys.lifecycle import State
-from keys.models import EncryptionPolicy, Key, KeyGrant
+from keys.models import EncryptionPolicy, Key, KeyGrant, TransitKey
 from keys.models.selection import searched_text
 from keys.new_material import NewMaterial
 from keys.ring import keyring
@@ -106,11 +106,15 @@ def store_key(
     policy_id: UUID | None,
     action: str = actions.KEY_CREATED,
     meta: Mapping[str, object] = MappingProxyType({}),
+    transit: TransitKey | None = None,
 ) -> Key:
-    """Save a new key with its first version, and record it. Raises Denied, Invalid, PolicyViolated, NameTaken."""
+    """Save a new key with its first version, and record it. Raises Denied, Invalid, PolicyViolated, NameTaken.
+
+    ``transit``: the row of a transit key, saved with it.
+    """
     with unique_name(Key, key.name, "key"):  # noqa: CC2 - a name is unique among all keys
         policy = None if policy_id is None else lock_policy(policy_id)
-        return _store(principal, key, material, policy, action=action, meta=meta)
+        return _store(principal, key, material, policy, action=action, meta=meta, transit=transit)
 
 
 def material_for_creation(principal: Principal, algorithm: str, purpose: str | None = None) -> NewMaterial:
@@ -187,6 +191,7 @@ def insert_key(
     material: NewMaterial,
     meta: dict[str, object],
     grants: Iterable[KeyGrant] = (),
+    transit: TransitKey | None = None,
     action: str = actions.KEY_CREATED,
 ) -> None:
     """Insert a new key under a locked policy, with its first version and ``grants``, and record it with ``meta``.
@@ -209,6 +214,9 @@ def insert_key(
     for grant in grants:
         grant.save_with_mac()
         changes.append(RowChange.of_row(grant, after=grant_values(grant)))
+    if transit is not None:
+        transit.save_with_mac()
+        changes.append(RowChange.of_row(transit, after=trail.transit_values(transit)))
     record(key_event(action, key, version=1, meta=meta), principal.actor, changes=changes)
 
 
@@ -245,10 +253,11 @@ def _store(
     *,
     action: str = actions.KEY_CREATED,
     meta: Mapping[str, object] = MappingProxyType({}),
+    transit: TransitKey | None = None,
 ) -> Key:
     # No epoch is raised, because no decision can depend on a key that did not exist.
     meta = {"default": key.is_default, **meta}
-    insert_key(principal, key, policy, material=material, meta=meta, action=action)
+    insert_key(principal, key, policy, material=material, meta=meta, transit=transit, action=action)
     lock_epoch()
     renew_principal(principal)  # a user whose rights have ended must not create a key
     require_retag(principal, (), key.tags)

@@ -6,6 +6,7 @@ from keys.models.key_queries import KeyQuerySet
 from keys.models.keys import Key
 from keys.models.policies import EncryptionPolicy
 from keys.models.rotations import KeyRotation, KeyRotationJob, KeyRotationQuerySet, RotationStatus, Selection
+from keys.models.transit import TransitKey
 from keys.models.versions import KeyVersion
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "KeyVersion",
     "RotationStatus",
     "Selection",
+    "TransitKey",
 ]

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm, find_key_algorithms, is_deterministic
+from kernel.crypto.algorithms import KeyAlgorithm, algorithm_of_key, find_key_algorithms, is_deterministic
+from kernel.crypto.transit_types import type_of
 from kernel.identities import Identity
 from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
 from keys import lifecycle
@@ -161,7 +162,7 @@ class Key(MacProtectedRow):
 
     @property
     def kind(self) -> KeyAlgorithm:
-        return find_key_algorithm(self.algorithm, self.purpose)
+        return algorithm_of_key(self.algorithm, self.purpose)
 
     @property
     def key_size(self) -> int:
@@ -220,7 +221,7 @@ class Key(MacProtectedRow):
     @property
     def protects(self) -> bool:
         """As of ``KeyAlgorithm``, where it does not depend on the purpose."""
-        return find_key_algorithms(self.algorithm)[0].protects
+        return type_of(self.algorithm) is not None or find_key_algorithms(self.algorithm)[0].protects
 
     @property
     def may_rotate(self) -> bool:

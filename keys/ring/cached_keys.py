@@ -10,7 +10,7 @@ from uuid import UUID
 from accounts.authorization import Grant
 from kernel.crypto.errors import UnsupportedAlgorithm
 from kernel.crypto.material import Confidential, KeyMaterial
-from kernel.crypto.modes import Mode, SealingMode
+from kernel.crypto.modes import Mode, SealingMode, TransitMode
 from kernel.crypto.sealing.stream import StreamCipher
 from kernel.errors import NotFound
 from kernel.freshness.stamps import EpochStamp
@@ -65,7 +65,7 @@ class CachedVersion(Confidential):
         """As ``primitive``, but None if it is not in memory."""
         return self._primitives.get((build, mode.name))
 
-    def reserve_invocations(self, mode: SealingMode, count: int) -> None:
+    def reserve_invocations(self, mode: SealingMode | TransitMode, count: int) -> None:
         """Count ``count`` messages *before* they are sealed. Raises UsageLimitReached.
 
         All modes of a version share one counter, which is stricter than their separate subkeys require.
@@ -73,12 +73,12 @@ class CachedVersion(Confidential):
         if mode.invocation_limit is not None:
             self._invocations.take(mode.invocation_limit, count)
 
-    def prepare_invocations(self, mode: SealingMode, count: int) -> None:
+    def prepare_invocations(self, mode: SealingMode | TransitMode, count: int) -> None:
         """Reserve ``count`` invocations for ``reserve_cached_invocations``. Raises UsageLimitReached."""
         if mode.invocation_limit is not None:
             self._invocations.prepare(mode.invocation_limit, count)
 
-    def reserve_cached_invocations(self, mode: SealingMode, count: int) -> bool:
+    def reserve_cached_invocations(self, mode: SealingMode | TransitMode, count: int) -> bool:
         """Count messages using invocations already reserved by this process. False if that would need the database."""
         limit = mode.invocation_limit
         return limit is None or (self._counter or self._invocations).take_reserved(limit, count)
@@ -142,7 +142,7 @@ class CachedKey:
     ``policy_modes``: the modes in which its policy allows encryption, None without a policy. ``grace``: how long a
     version decrypts after its replacement, None without end; afterwards it can only be re-encrypted, if
     ``reencrypts_after_grace``. ``is_default``: its owner uses it if they name no key. ``protects``: as of ``KeyAlgorithm``. ``has_private_key``: False if only the public key
-    was imported.
+    was imported. ``references``: the texts that name it. ``min_encryption_version``: of a transit key, 0 for the primary version only.
     """
 
     key_id: UUID
@@ -166,6 +166,8 @@ class CachedKey:
     is_default: bool = False
     protects: bool = True
     has_private_key: bool = True
+    references: tuple[str, ...] = ()
+    min_encryption_version: int = 0
     # Derived from this entry by its users, and dropped with it.
     permits: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 

@@ -12,21 +12,20 @@ from accounts.principals import Principal
 from kernel.errors import NotFound
 from kernel.freshness.epoch import read_stamp
 from kernel.freshness.stamps import EpochStamp
-from kernel.trust.row_heads import current_rows
+from kernel.trust.row_heads import current_rows, find_current, require_no_head
 from kernel.trust.row_mac import IntegrityFailed
 from keys.entities import key_entity, policy_entity, tag_entity
 from keys.lifecycle import State
-from keys.models import EncryptionPolicy, Key, KeyGrant, KeyVersion
+from keys.models import EncryptionPolicy, Key, KeyGrant, KeyVersion, TransitKey
 from keys.models.rotation_policy import RotationPolicy
 from keys.reach import out_of_reach
-from keys.references import KeyReference, name_of
+from keys.references import PREFIX, KeyReference, columns_of, transit_reference
 from keys.ring.cached_keys import CachedKey, CachedVersion
 
 
 def id_within_reach(*, principal: Principal, reference: KeyReference) -> UUID:
     """The ID of a key within the caller's reach. Raises ``out_of_reach``, with the same queries for any other and for none."""
-    column = {"pk": reference} if isinstance(reference, UUID) else {"name": name_of(reference)}
-    reached = Key.objects.within_reach_of(principal).filter(**column)
+    reached = Key.objects.within_reach_of(principal).filter(**columns_of(reference))
     key_id = reached.values_list("id", flat=True).first()
     if key_id is None:
         raise out_of_reach(principal, reference)
@@ -67,6 +66,7 @@ def _entry(
     # Read after the stamp of the policy, and therefore not joined to the statement above.
     [policy] = current_rows(EncryptionPolicy.objects.filter(pk=key.policy_id)) if key.policy_id else [None]
     rotation = RotationPolicy() if policy is None else policy.rotation
+    transit = _transit(key)
     return CachedKey(
         key_id=key.id,
         name=key.name,
@@ -89,4 +89,19 @@ def _entry(
         is_default=key.is_default,
         protects=key.protects,
         has_private_key=key.has_private_key,
+        references=(
+            PREFIX + key.name,
+            *([transit_reference(transit.mount, transit.name)] if transit else []),
+        ),
+        min_encryption_version=transit.min_encryption_version if transit else 0,
     )
+
+
+def _transit(key: Key) -> TransitKey | None:
+    """Raises IntegrityFailed."""
+    if key.purpose != "transit":
+        return None
+    row = find_current(TransitKey.objects.filter(pk=key.pk))
+    if row is None:
+        require_no_head(TransitKey, key.pk)
+    return row

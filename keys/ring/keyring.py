@@ -22,7 +22,7 @@ from kernel.identities import Identity
 from kernel.runtime import ProcessState
 from keys.entities import is_shared, key_of
 from keys.reach import out_of_reach
-from keys.references import PREFIX, KeyReference
+from keys.references import KeyReference
 from keys.ring import key_loading
 from keys.ring.cached_keys import CachedKey
 from keys.ring.key_loading import load_key
@@ -108,7 +108,7 @@ class _KeyCache:
     def __init__(self) -> None:
         self._lock = Lock()
         self._cached: OrderedDict[UUID, _Slot] = OrderedDict()
-        self._ids: dict[str, UUID] = {}  # of cached keys, by name with the prefix
+        self._ids: dict[str, UUID] = {}  # of cached keys, by their references
         self.default_ids: dict[tuple[Identity, str], UUID] = {}
         self._sweeper: Thread | None = None
         self._is_closed = Event()
@@ -152,7 +152,7 @@ class _KeyCache:
         with self._lock:
             self._cached[entry.key_id] = _Slot(entry, time.monotonic())
             self._cached.move_to_end(entry.key_id)
-            self._ids[PREFIX + entry.name] = entry.key_id
+            self._ids.update(dict.fromkeys(entry.references, entry.key_id))
             self._forget_succeeded(entry)
             if len(self._cached) > MAX_ENTRIES:
                 self._remove(next(iter(self._cached)))
@@ -190,7 +190,8 @@ class _KeyCache:
     def _remove(self, key_id: UUID) -> None:
         cached = self._cached.pop(key_id, None)
         if cached is not None:
-            self._ids.pop(PREFIX + cached.entry.name, None)
+            for reference in cached.entry.references:
+                self._ids.pop(reference, None)
 
     def _keep_sweeping(self) -> None:
         # A thread, because an idle process makes no calls. It ends when nothing is left to drop.

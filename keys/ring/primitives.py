@@ -12,8 +12,12 @@ from kernel.crypto.asymmetric.signing import Signer, Verifier
 from kernel.crypto.derivation import Deriver
 from kernel.crypto.mac import Mac
 from kernel.crypto.material import Confidential, KeyMaterial
-from kernel.crypto.modes import AgreementMode, KemMode, MacMode, Mode, SealingMode, SigningMode
+from kernel.crypto.modes import AgreementMode, KemMode, MacMode, Mode, SealingMode, SigningMode, TransitMode
 from kernel.crypto.sealing.aead import Cipher
+from kernel.crypto.transit.cipher import TransitCipher, TransitRsaCipher
+from kernel.crypto.transit.secrets import TransitSecrets
+from kernel.crypto.transit.signing import TransitMac, TransitSigner
+from kernel.crypto.transit_types import TransitType, type_of
 from kernel.trust.row_mac import IntegrityFailed
 
 
@@ -92,6 +96,28 @@ def decapsulator(parts: KeyParts, mode: KemMode) -> Decapsulator:
 
 def agreement(parts: KeyParts, _mode: AgreementMode) -> Agreement:
     return Agreement(parts.algorithm, _private_key(parts))
+
+
+def transit_cipher(parts: KeyParts, _mode: TransitMode) -> TransitCipher | TransitRsaCipher:
+    kind, secrets = _transit(parts)
+    return (TransitRsaCipher if kind.is_asymmetric else TransitCipher)(kind, secrets)
+
+
+def transit_signer(parts: KeyParts, _mode: TransitMode) -> TransitSigner:
+    kind, secrets = _transit(parts)
+    return TransitSigner(kind, secrets)
+
+
+def transit_mac(parts: KeyParts, _mode: TransitMode) -> TransitMac:
+    _, secrets = _transit(parts)
+    return TransitMac(secrets)
+
+
+def _transit(parts: KeyParts) -> tuple[TransitType, TransitSecrets]:
+    kind = type_of(parts.algorithm)
+    if kind is None:
+        raise IntegrityFailed("The algorithm of a key was altered. Restore the database from a backup.")
+    return kind, TransitSecrets.decode(parts.unwrap())
 
 
 def _private_key(parts: KeyParts) -> key_pairs.PrivateKey:

@@ -1,0 +1,1 @@
+"""Interfaces that clients of other key managers understand. They translate; the engine and the services decide."""

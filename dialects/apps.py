@@ -1,0 +1,11 @@
+from django.apps import AppConfig
+
+from audit.log import action_labels
+from dialects.vault.actions import LABELS
+
+
+class DialectsConfig(AppConfig):
+    name = "dialects"
+
+    def ready(self) -> None:
+        action_labels.register(LABELS)

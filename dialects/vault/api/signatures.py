@@ -1,0 +1,282 @@
+"""Signatures, MACs, hashes and random bytes."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django.http import HttpResponse
+from msgspec import UNSET
+from rest_framework.request import Request
+
+from crypto_ops import actions
+from crypto_ops.secrets.services.random_bytes import generate_random
+from crypto_ops.transit.items import ComputingMac, Signing, Verifying, VerifyingMac
+from crypto_ops.transit.services.operations import TransitResult
+from crypto_ops.transit.texts import PREFIX, parts_of, text_of
+from dialects.vault import bodies
+from dialects.vault.api.base import VaultView
+from dialects.vault.api.messages import TransitView, read_each
+from dialects.vault.base64 import decode
+from dialects.vault.bodies import Item, Signatures, batch_of, flag, number, text
+from kernel.crypto.encoding import decode_base64url, encode_base64, encode_base64url
+from kernel.crypto.transit.signing import HASHES, MAC_HASHES, NO_HASH, SignatureForm, digest
+from kernel.errors import Invalid
+from kernel.rules import Rule
+
+_DEFAULT_HASH: Final = "sha2-256"
+_MAX_RANDOM: Final = 65_536
+_SOURCES: Final = frozenset({"platform", "seal", "all"})
+_NO_INPUT: Final = "missing input for HMAC"
+_INPUT: Final = "unable to decode input as base64: "
+
+
+class SignView(TransitView):
+    rules = {"POST": Rule("crypto.sign", actions.MESSAGE_SIGNED)}
+    missing_key = ("signing key not found", TransitView.missing_key[1])
+
+    def post(self, _request: Request, mount: str, name: str, algorithm: str = "") -> HttpResponse:
+        received = self.received(Signatures)
+        body, items = received.body, batch_of(received.body)
+        form = _form_of(body, algorithm)
+        key_id = self.key_id(mount, name)
+
+        def members(result: TransitResult) -> dict[str, object]:
+            return {"signature": _signature_text(result, form), "key_version": result.version}
+
+        def signing(item: Signatures | Item) -> Signing:
+            return Signing(
+                message=_input(item),
+                form=form,
+                context=_context(item),
+                key_version=number(body.key_version),
+            )
+
+        if items is None:
+            found = self.perform_items(key_id, Signing, [signing(body)])
+            return self.answer(members(found.only), warnings=received.warnings)
+        messages = read_each(items, signing)
+        found = self.perform_items(key_id, Signing, messages, is_batch=True)
+        results = self.batch(items, found, members, in_failed={"key_version": 0})
+        return self.answer({"batch_results": results}, warnings=received.warnings)
+
+
+class VerifyView(TransitView):
+    """Verifies a signature, or an HMAC."""
+
+    rules = {"POST": Rule("crypto.verify", actions.SIGNATURE_VERIFIED)}
+
+    def post(self, _request: Request, mount: str, name: str, algorithm: str = "") -> HttpResponse:
+        received = self.received(Signatures)
+        body, items = received.body, batch_of(received.body)
+        verifies_mac = _verifies_mac(body, items)
+        self.missing_key = (  # type: ignore[misc]  # of this request
+            "encryption key not found" if verifies_mac else "signature verification key not found",
+            TransitView.missing_key[1],
+        )
+        hash_algorithm = _hash_of(body, algorithm)
+        form = None if verifies_mac else _form_of(body, algorithm)
+        if form is None and hash_algorithm not in MAC_HASHES:
+            raise Invalid(f'invalid hash algorithm "{hash_algorithm[:20]}"')
+        key_id = self.key_id(mount, name)
+
+        def verifying(item: Signatures | Item) -> Verifying | VerifyingMac:
+            return _verifying_mac(item, hash_algorithm) if form is None else _verifying(item, form)
+
+        kind = VerifyingMac if form is None else Verifying
+        if items is None:
+            found = self.perform_items(key_id, kind, [verifying(body)])
+            return self.answer({"valid": bool(found.only.is_valid)}, warnings=received.warnings)
+        found = self.perform_items(key_id, kind, read_each(items, verifying), is_batch=True)
+        if form is None:
+            results = self.batch(items, found, _valid_mac)
+        else:
+            results = self.batch(items, found, _valid, in_failed={"valid": False})
+        return self.answer({"batch_results": results}, warnings=received.warnings)
+
+
+class HmacView(TransitView):
+    rules = {"POST": Rule("crypto.mac", actions.MAC_COMPUTED)}
+
+    def post(self, _request: Request, mount: str, name: str, algorithm: str = "") -> HttpResponse:
+        received = self.received(Signatures)
+        body, items = received.body, batch_of(received.body)
+        key_id = self.key_id(mount, name)
+        hash_algorithm = algorithm or text(body.algorithm) or _DEFAULT_HASH
+        if hash_algorithm == NO_HASH:
+            raise Invalid("algorithm cannot be none")
+        if hash_algorithm not in MAC_HASHES:
+            raise Invalid("unsupported algorithm '\\x00'")
+
+        def computing(item: Signatures | Item) -> ComputingMac:
+            if item.input is UNSET:
+                raise Invalid(_NO_INPUT)
+            return ComputingMac(
+                message=_input(item), hash_algorithm=hash_algorithm, key_version=number(body.key_version)
+            )
+
+        def members(result: TransitResult) -> dict[str, object]:
+            return {"hmac": text_of(result.version, result.octets)}
+
+        if items is None:
+            found = self.perform_items(key_id, ComputingMac, [computing(body)])
+            return self.answer(members(found.only), warnings=received.warnings)
+        messages = read_each(items, computing)
+        found = self.perform_items(key_id, ComputingMac, messages, is_batch=True)
+        return self.answer({"batch_results": self.batch(items, found, members)}, warnings=received.warnings)
+
+
+class HashView(VaultView):
+    """A hash of a message, without a key."""
+
+    rules = {"POST": Rule("crypto.random", actions.HASH_COMPUTED)}
+
+    def post(self, _request: Request, algorithm: str = "", **_named: str) -> HttpResponse:
+        received = self.received(bodies.Hash)
+        body = received.body
+        if body.input is UNSET:
+            raise Invalid("input missing")
+        message = decode(text(body.input), error=_INPUT)
+        hash_algorithm = algorithm or text(body.algorithm) or _DEFAULT_HASH
+        if hash_algorithm not in HASHES:
+            raise Invalid(f"unsupported algorithm {hash_algorithm[:20]}")
+        form = text(body.format) or "hex"
+        if form not in {"hex", "base64"}:
+            raise Invalid(f'unsupported encoding format {form[:20]}; must be "hex" or "base64"')
+        self.require_current_rights()
+        found = digest(message, hash_algorithm)
+        encoded = found.hex() if form == "hex" else encode_base64(found)
+        return self.answer({"sum": encoded}, warnings=received.warnings)
+
+
+class RandomView(VaultView):
+    """Random bytes. All sources are the generator of the operating system."""
+
+    rules = {"POST": Rule("crypto.random", actions.RANDOM_GENERATED)}
+
+    def post(self, _request: Request, source: str = "", size: str = "", **_named: str) -> HttpResponse:
+        received = self.received(bodies.Random)
+        body = received.body
+        if source and source not in _SOURCES and not size:
+            source, size = "", source
+        source = source or text(body.source) or "platform"
+        wanted = _size_of(size) if size else 32 if body.bytes is UNSET else number(body.bytes)
+        if wanted < 1:
+            raise Invalid("'bytes' cannot be less than 1")
+        if wanted > _MAX_RANDOM:
+            raise Invalid(f"'bytes' should be at most {_MAX_RANDOM}")
+        form = text(body.format) or "base64"
+        if form not in {"hex", "base64"}:
+            raise Invalid(f'unsupported encoding format "{form[:20]}"; must be "hex" or "base64"')
+        if source not in _SOURCES:
+            raise Invalid(
+                f'unsupported entropy source "{source[:20]}"; must be "platform" or "seal", or "all"'
+            )
+        octets = generate_random(wanted, self.principal)
+        encoded = octets.hex() if form == "hex" else encode_base64(octets)
+        return self.answer({"random_bytes": encoded}, warnings=received.warnings)
+
+
+def _size_of(size: str) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,9}", size, re.ASCII):
+        raise Invalid(
+            f'error parsing url-set byte count: strconv.Atoi: parsing "{size[:20]}": invalid syntax'
+        )
+    return int(size)
+
+
+def _hash_of(body: Signatures, of_path: str) -> str:
+    return of_path or text(body.hash_algorithm) or text(body.algorithm) or _DEFAULT_HASH
+
+
+def _form_of(body: Signatures, of_path: str) -> SignatureForm:
+    """Raises Invalid."""
+    marshaling = text(body.marshaling_algorithm) or "asn1"
+    if marshaling not in {"asn1", "jws"}:
+        raise Invalid(f'invalid marshaling type "{marshaling[:20]}"')
+    return SignatureForm(
+        salt_length=_salt_of(body.salt_length),
+        hash_algorithm=_hash_of(body, of_path),
+        signature_algorithm=text(body.signature_algorithm),
+        is_raw=marshaling == "jws",
+        is_prehashed=flag(body.prehashed),
+    )
+
+
+def _salt_of(value: Any) -> str:
+    salt = str(value) if isinstance(value, str | int) else ""
+    if salt in {"", "auto", "hash"}:
+        return salt or "auto"
+    if not re.fullmatch(r"-?[0-9]{1,5}", salt, re.ASCII):
+        raise Invalid(f"salt length neither 'auto', 'hash', nor an int: {salt[:20]}")
+    if int(salt) < 0:
+        raise Invalid(f"salt length is invalid: {salt}")
+    return salt
+
+
+def _input(item: Signatures | Item) -> bytes:
+    """The message; without one the empty one, but not in a batch. Raises Invalid."""
+    if isinstance(item, Item) and item.input is UNSET:
+        raise Invalid("missing input")
+    return decode(text(item.input), error=_INPUT)
+
+
+def _context(item: Signatures | Item) -> bytes:
+    try:
+        return decode(text(item.context))
+    except Invalid:
+        raise Invalid("failed to base64-decode context") from None
+
+
+def _signature_text(result: TransitResult, form: SignatureForm) -> str:
+    if form.is_raw:
+        return f"{PREFIX}{result.version}:{encode_base64url(result.octets)}"
+    return text_of(result.version, result.octets)
+
+
+def _verifies_mac(body: Signatures, items: Sequence[Item] | None) -> bool:
+    """Whether the request has an HMAC instead of a signature. Raises Invalid unless all its messages have the same."""
+    if items is None:
+        if text(body.signature):
+            return False
+        if text(body.hmac):
+            return True
+        raise Invalid("neither a 'signature' nor an 'hmac' were given to verify")
+    with_signature = [bool(text(item.signature)) for item in items]
+    with_mac = [bool(text(item.hmac)) for item in items]
+    if all(with_signature):
+        return False
+    if all(with_mac):
+        return True
+    if any(with_signature) and any(with_mac):
+        raise Invalid("elements of batch_input must all provide 'signature' or all provide 'hmac'")
+    missing = "'signature'" if any(with_signature) else "'hmac'" if any(with_mac) else ""
+    if missing:
+        raise Invalid(f"some elements of batch_input are missing {missing}")
+    raise Invalid("no batch_input elements have 'signature' or 'hmac'")
+
+
+def _verifying(item: Signatures | Item, form: SignatureForm) -> Verifying:
+    message, context = _input(item), _context(item)
+    version, encoded = parts_of(text(item.signature), "invalid signature")
+    try:
+        signature = decode_base64url(encoded) if form.is_raw else decode(encoded)
+    except (Invalid, ValueError):
+        raise Invalid("invalid base64 signature value") from None
+    return Verifying(message=message, context=context, signature=signature, form=form, key_version=version)
+
+
+def _verifying_mac(item: Signatures | Item, hash_algorithm: str) -> VerifyingMac:
+    message, sent = _input(item), text(item.hmac)
+    what = "invalid HMAC" if sent.startswith(PREFIX) else "invalid HMAC to verify"
+    version, encoded = parts_of(sent, what)
+    mac = decode(encoded, error="unable to decode verification HMAC as base64: ")
+    return VerifyingMac(message=message, mac=mac, hash_algorithm=hash_algorithm, key_version=version)
+
+
+def _valid(result: TransitResult) -> dict[str, object]:
+    return {"valid": bool(result.is_valid)}
+
+
+def _valid_mac(result: TransitResult) -> dict[str, object]:
+    """OpenBao omits the member for a false HMAC."""
+    return {"valid": True} if result.is_valid else {}

@@ -1,0 +1,62 @@
+"""Base64 as OpenBao reads it: line breaks and unused bits are accepted. Errors name the first bad byte."""
+
+import string
+from typing import Final
+
+import pybase64
+
+from kernel.errors import Invalid
+
+_ALPHABET: Final = frozenset((string.ascii_letters + string.digits + "+/").encode())
+_LINE_BREAKS: Final = b"\r\n"
+_QUANTUM: Final = 4  # characters that encode three bytes
+_LEAST: Final = 2  # characters of an incomplete quantum
+
+
+def decode(text: str, *, error: str = "") -> bytes:
+    """``error``: what the refusal begins with. Raises Invalid."""
+    data = text.encode()
+    if b"\n" in data or b"\r" in data:
+        data = data.translate(None, _LINE_BREAKS)
+    try:
+        return pybase64.b64decode(data, None, True)
+    except ValueError:
+        raise Invalid(f"{error}illegal base64 data at input byte {_fault(text.encode())}") from None
+
+
+def _fault(data: bytes) -> int:
+    """The offset of the byte that OpenBao names: where a decoder that reads one quantum after the other stops."""
+    at = 0
+    while True:
+        filled = 0
+        while filled < _QUANTUM:
+            if at == len(data):
+                return at - filled
+            character = data[at]
+            at += 1
+            if character in _LINE_BREAKS:
+                continue
+            if character in _ALPHABET:
+                filled += 1
+                continue
+            if character != ord("=") or filled < _LEAST:
+                return at - 1
+            return _fault_of_padding(data, at, filled)
+
+
+def _fault_of_padding(data: bytes, at: int, filled: int) -> int:
+    """As ``_fault``, after the first padding character of a quantum with ``filled`` characters."""
+    if filled == _LEAST:
+        at = _skip_line_breaks(data, at)
+        if at == len(data):
+            return at
+        if data[at] != ord("="):
+            return at - 1
+        at += 1
+    return _skip_line_breaks(data, at)
+
+
+def _skip_line_breaks(data: bytes, at: int) -> int:
+    while at < len(data) and data[at] in _LINE_BREAKS:
+        at += 1
+    return at

@@ -1,0 +1,93 @@
+"""Responses and errors in the shapes of Vault and OpenBao."""
+
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from django.http import HttpResponse
+
+from kernel import errors
+from kernel.crypto.errors import DecryptionFailed
+from kernel.errors import DomainError
+from kernel.http.problems import ProtocolError, status_of
+
+_encode: Final = msgspec.json.Encoder().encode
+_AUTHENTICATION_FAILED: Final = "cipher: message authentication failed"
+PERMISSION_DENIED: Final = "permission denied"
+_GENERATED: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
+class Refusal(errors.Invalid):
+    """A refusal with OpenBao's text, which has another status than 400."""
+
+    def __init__(self, text: str, status: HTTPStatus) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def wrapped(text: str) -> str:
+    """A text as OpenBao lists the errors of its router."""
+    return f"1 error occurred:\n\t* {text}\n\n"
+
+
+def answer(
+    request_id: str,
+    data: Mapping[str, object] | None,
+    *,
+    warnings: Sequence[str] = (),
+    status: int = 200,
+    members: Mapping[str, object] = {},
+) -> HttpResponse:
+    """A success response. ``members``: more, beside the usual ones."""
+    body = {
+        "request_id": _uuid_of(request_id),
+        "lease_id": "",
+        "renewable": False,
+        "lease_duration": 0,
+        "data": data,
+        "wrap_info": None,
+        "warnings": list(warnings) or None,
+        "auth": None,
+    }
+    return plain({**body, **members}, status)
+
+
+def _uuid_of(request_id: str) -> str:
+    """The spelling of OpenBao, except of an ID that the client chose."""
+    return str(UUID(request_id)) if _GENERATED.fullmatch(request_id) else request_id
+
+
+def plain(body: Mapping[str, object], status: int = 200) -> HttpResponse:
+    """A response without the usual members."""
+    return HttpResponse(_encode(body) + b"\n", content_type="application/json", status=status)
+
+
+def text_of(error: DomainError) -> str:
+    """The text of one refusal, for an item of a batch or a request."""
+    if isinstance(error, DecryptionFailed):
+        return _AUTHENTICATION_FAILED
+    return next((messages[0] for messages in error.fields.values() if messages), error.detail)
+
+
+def refused(error: DomainError) -> HttpResponse:
+    """The response to a refused request. A second text explains a missing permission."""
+    status, texts = _form_of(error)
+    return plain({"errors": texts}, status)
+
+
+def _form_of(error: DomainError) -> tuple[int, list[str]]:
+    match error:
+        case Refusal():
+            return error.status, [error.detail] if error.detail else []
+        case errors.Unauthenticated():
+            return HTTPStatus.FORBIDDEN, [PERMISSION_DENIED]
+        case errors.Denied():
+            return HTTPStatus.FORBIDDEN, [wrapped(PERMISSION_DENIED), error.detail]
+        case ProtocolError() if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            return error.status, [wrapped("unsupported operation")]
+        case errors.Invalid() | errors.Refused() | errors.Conflict() | errors.Gone():
+            return HTTPStatus.BAD_REQUEST, [text_of(error)]
+    return status_of(error), [error.detail]

@@ -1,0 +1,43 @@
+from django.urls import path, re_path
+
+from dialects.vault.api import keys, messages, signatures, system
+from dialects.vault.api.base import UnsupportedPathView
+
+_MOUNT = r"(?P<mount>transit)"
+_NAME = r"(?P<name>\w(?:[\w.-]*\w)?)"
+_ALGORITHM = r"(?:/(?P<algorithm>[\w-]+))?"
+
+# First, because these requests are the most frequent.
+_operations = [
+    re_path(rf"^{_MOUNT}/encrypt/{_NAME}$", messages.EncryptView.as_view()),
+    re_path(rf"^{_MOUNT}/decrypt/{_NAME}$", messages.DecryptView.as_view()),
+    re_path(rf"^{_MOUNT}/sign/{_NAME}{_ALGORITHM}$", signatures.SignView.as_view()),
+    re_path(rf"^{_MOUNT}/verify/{_NAME}{_ALGORITHM}$", signatures.VerifyView.as_view()),
+    re_path(rf"^{_MOUNT}/hmac/{_NAME}{_ALGORITHM}$", signatures.HmacView.as_view()),
+    re_path(rf"^{_MOUNT}/rewrap/{_NAME}$", messages.RewrapView.as_view()),
+    re_path(rf"^{_MOUNT}/datakey/(?P<form>\w+)/{_NAME}$", messages.DataKeyView.as_view()),
+    re_path(
+        rf"^{_MOUNT}/random(?:/(?P<source>\w+))?(?:/(?P<size>[\w-]+))?$", signatures.RandomView.as_view()
+    ),
+    re_path(rf"^{_MOUNT}/hash{_ALGORITHM}$", signatures.HashView.as_view()),
+]
+_keys = [
+    re_path(rf"^{_MOUNT}/keys/?$", keys.KeyListView.as_view()),
+    re_path(rf"^{_MOUNT}/keys/{_NAME}$", keys.KeyView.as_view()),
+    re_path(rf"^{_MOUNT}/keys/{_NAME}/rotate$", keys.RotateView.as_view()),
+    re_path(rf"^{_MOUNT}/keys/{_NAME}/config$", keys.ConfigView.as_view()),
+]
+_system = [
+    path("sys/health", system.HealthView.as_view()),
+    path("sys/seal-status", system.SealStatusView.as_view()),
+    path("sys/leader", system.LeaderView.as_view()),
+    path("sys/mounts", system.MountsView.as_view()),
+    path("sys/mounts/<str:mount>", system.MountsView.as_view()),
+    path("sys/internal/ui/mounts", system.MountOfPathView.as_view()),
+    path("sys/internal/ui/mounts/<path:path>", system.MountOfPathView.as_view()),
+    path("sys/capabilities-self", system.CapabilitiesView.as_view()),
+    path("auth/token/lookup-self", system.LookupSelfView.as_view()),
+    path("auth/token/renew-self", system.RenewSelfView.as_view()),
+]
+
+api = [*_operations, *_keys, *_system, re_path(r"", UnsupportedPathView.as_view())]

@@ -1,0 +1,34 @@
+"""What transit keys have beside the columns of every key."""
+
+from typing import ClassVar
+
+from django.db import models
+
+from kernel.trust.row_mac import MacField, MacProtectedRow
+
+MAX_MOUNT = MAX_NAME = 255  # characters
+
+
+class TransitKey(MacProtectedRow):
+    """The mount, name and settings by which clients of Vault and OpenBao use a key.
+
+    ``name``: case-sensitive, unlike the name of the key. ``min_encryption_version``: 0 for the primary version only.
+    """
+
+    MAC_LABEL: ClassVar[str] = "transit_keys"
+
+    key = models.OneToOneField("keys.Key", primary_key=True, on_delete=models.PROTECT, related_name="transit")
+    mount = models.CharField(max_length=MAX_MOUNT)
+    name = models.CharField(max_length=MAX_NAME)
+    min_encryption_version = models.PositiveIntegerField(default=0)
+    allow_plaintext_backup = models.BooleanField(default=False)
+
+    class Meta:
+        db_table = "transit_keys"
+        constraints = [models.UniqueConstraint(fields=["mount", "name"], name="transit_keys_one_name")]
+
+    def __str__(self) -> str:
+        return f"{self.mount}/{self.name}"
+
+    def mac_fields(self) -> tuple[MacField, ...]:
+        return (self.key_id, self.mount, self.name, self.min_encryption_version, self.allow_plaintext_backup)

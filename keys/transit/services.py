@@ -1,0 +1,185 @@
+"""Create, read and configure transit keys. Their rotation and deletion are those of every key."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, TypedDict
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, transaction
+
+from accounts.principals import Principal
+from audit.log.events import RowChange
+from kernel.crypto.algorithms import algorithm_of_key
+from kernel.crypto.transit_types import TransitType, type_of
+from kernel.databases.rows import first_of
+from kernel.errors import Conflict, Invalid
+from kernel.trust.row_heads import check_locked, current_rows
+from keys import actions, new_material, trail
+from keys.changing import finish_change, lock_key
+from keys.creation.services import draft_key, store_key
+from keys.editing.services import KeyUpdate, update_key
+from keys.models import Key, KeyVersion, TransitKey
+from keys.models.transit import MAX_NAME
+from keys.references import transit_reference
+from keys.ring.key_loading import id_within_reach
+
+_NAME: Final = re.compile(rf"\w[\w.-]{{0,{MAX_NAME - 1}}}", re.ASCII)
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTransitKey:
+    """A transit key with its enabled versions from the minimum one on, oldest first."""
+
+    key: Key
+    transit: TransitKey
+    kind: TransitType
+    versions: Sequence[KeyVersion]
+
+
+class TransitUpdate(TypedDict, total=False):
+    """The settings to change. ``rotation_period``: zero for no automatic rotation."""
+
+    min_decryption_version: int
+    min_encryption_version: int
+    deletion_allowed: bool
+    allow_plaintext_backup: bool
+    rotation_period: timedelta
+
+
+def create_transit_key(
+    *,
+    principal: Principal,
+    mount: str,
+    name: str,
+    kind: TransitType,
+    exportable: bool = False,
+    allow_plaintext_backup: bool = False,
+    rotation_period: timedelta = timedelta(0),
+) -> FoundTransitKey:
+    """Create a key. Its own name is derived from ``name``, which is case-sensitive.
+
+    Raises Denied, Invalid, Conflict for a name in use, PolicyViolated, Overloaded, Throttled.
+    """
+    principal.require("keys.create")
+    if not _NAME.fullmatch(name):
+        raise Invalid(f"A name has 1 to {MAX_NAME} letters, digits, periods, hyphens and underscores.")
+    material = new_material.generate(algorithm_of_key(kind.algorithm, "transit"), principal.identity)
+    key = draft_key(
+        principal,
+        algorithm_of_key(kind.algorithm, "transit"),
+        name=_native_name(name),
+        exportable=exportable,
+        rotation_period_days=_days_of(rotation_period),
+        deletion_protection=True,  # deletion_allowed is false in OpenBao until it is set
+    )
+    transit = TransitKey(key=key, mount=mount, name=name, allow_plaintext_backup=allow_plaintext_backup)
+    try:
+        with transaction.atomic():
+            store_key(principal, key, material, policy_id=None, transit=transit)
+    except IntegrityError:
+        if not TransitKey.objects.filter(mount=mount, name=name).exists():
+            raise
+        raise Conflict("A key with this name exists already.") from None
+    return find_transit_key(principal=principal, mount=mount, name=name)
+
+
+def find_transit_key(*, principal: Principal, mount: str, name: str) -> FoundTransitKey:
+    """Raises Denied, ``out_of_reach``, IntegrityFailed."""
+    principal.require("keys.read")
+    key_id = id_within_reach(principal=principal, reference=transit_reference(mount, name))
+    [transit] = current_rows(TransitKey.objects.filter(pk=key_id))
+    found = KeyVersion.objects.filter(key_id=key_id).select_related("key").order_by("version")  # noqa: CC2 - within reach, see above
+    rows = list(current_rows(found, "key"))
+    key = rows[0].key
+    kind = type_of(key.algorithm)
+    if kind is None:
+        raise Invalid("This is no transit key.")
+    versions = [row for row in rows if row.version >= key.min_decryption_version]
+    return FoundTransitKey(key, transit, kind, versions)
+
+
+def list_transit_names(*, principal: Principal, mount: str) -> list[str]:
+    """The names of the visible keys in a mount, in the order of their code points. Raises Denied."""
+    principal.require("keys.read")
+    visible = TransitKey.objects.filter(mount=mount, key__in=Key.objects.visible_to(principal))
+    return sorted(visible.values_list("name", flat=True))
+
+
+@transaction.atomic
+def configure_transit_key(
+    *, principal: Principal, mount: str, name: str, changes: TransitUpdate
+) -> FoundTransitKey:
+    """Change settings. A plaintext backup that is allowed stays allowed, as in OpenBao.
+
+    Raises Denied, ``out_of_reach``, Invalid, and RecentAuthRequired for raising the minimum decryption version.
+    """
+    principal.require("keys.update")
+    key_id = id_within_reach(principal=principal, reference=transit_reference(mount, name))
+    _update_key(principal, key_id, changes)
+    key = lock_key(principal, key_id)
+    transit = first_of(TransitKey.objects.filter(pk=key_id))
+    check_locked(key, transit)
+    before = trail.transit_values(transit)
+    transit.allow_plaintext_backup |= changes.get("allow_plaintext_backup", False)
+    transit.min_encryption_version = changes.get("min_encryption_version", transit.min_encryption_version)
+    _check_versions(key, transit)
+    if trail.transit_values(transit) != before:
+        transit.save_with_mac()
+        change = RowChange.of_row(transit, before=before, after=trail.transit_values(transit))
+        finish_change(principal, actions.KEY_UPDATED, key, [change])
+    return find_transit_key(principal=principal, mount=mount, name=name)
+
+
+def _update_key(principal: Principal, key_id: UUID, changes: TransitUpdate) -> None:
+    """Change what every key has."""
+    update: KeyUpdate = {}
+    if "min_decryption_version" in changes:
+        _require_version(Key.objects.get(pk=key_id), changes["min_decryption_version"], "decryption")  # noqa: CC2 - within reach
+        update["min_decryption_version"] = max(1, changes["min_decryption_version"])
+    if "deletion_allowed" in changes:
+        update["deletion_protection"] = not changes["deletion_allowed"]
+    if "rotation_period" in changes:
+        update["rotation_period_days"] = _days_of(changes["rotation_period"])
+    if update:
+        update_key(principal=principal, key_id=key_id, changes=update)
+
+
+def _check_versions(key: Key, transit: TransitKey) -> None:
+    """Raises Invalid, in OpenBao's words."""
+    encryption, decryption = transit.min_encryption_version, key.min_decryption_version
+    _require_version(key, encryption, "encryption")
+    if 0 < encryption < decryption:
+        raise Invalid(
+            f"cannot set min encryption/decryption values; min encryption version of {encryption} must be greater than "
+            f"or equal to min decryption version of {decryption}"
+        )
+
+
+def _require_version(key: Key, number: int, what: str) -> None:
+    if number < 0:
+        raise Invalid(f"min {what} version cannot be negative")
+    if number > key.primary_version:
+        raise Invalid(
+            f"cannot set min {what} version of {number}, latest key version is {key.primary_version}"
+        )
+
+
+def _days_of(period: timedelta) -> int | None:
+    """Raises Invalid for a period that is not a number of days."""
+    if not period:
+        return None
+    days, rest = divmod(period, _DAY)
+    if rest or days < 1:
+        raise Invalid(
+            "auto rotate period must be 0 to disable or a number of whole days, such as 24h or 720h"
+        )
+    return days
+
+
+def _native_name(name: str) -> str:
+    """Unique, because it has random digits: names of transit keys differ in case and in mount."""
+    readable = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
+    return "-".join(filter(None, ["transit", readable, uuid4().hex[:12]]))
