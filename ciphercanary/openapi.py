@@ -43,4 +43,13 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
         "SigningAlgorithmEnum": list(SIGNING_MODES),
     },
     "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
+    "PREPROCESSING_HOOKS": ["ciphercanary.openapi.without_dialects"],
 }
+
+type _Endpoint = tuple[str, str, str, Any]
+"""The path, the same as a regular expression, the method and the view."""
+
+
+def without_dialects(endpoints: list[_Endpoint]) -> list[_Endpoint]:
+    """The endpoints without those of other products, whose documents describe them."""
+    return [endpoint for endpoint in endpoints if not endpoint[0].startswith("/v1/")]

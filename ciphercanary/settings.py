@@ -256,7 +256,7 @@ MESSAGE_STORAGE = "kernel.pages.shell.NewestMessages"
 CSRF_FAILURE_VIEW = "kernel.pages.problem_views.csrf_failure"
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[CC_PUBLIC_URL] if CC_TLS else [])
 SECURE_SSL_REDIRECT = CC_TLS
-SECURE_REDIRECT_EXEMPT = [r"^(api|auth)/", r"^(health|livez|readyz|metrics|version)$"]
+SECURE_REDIRECT_EXEMPT = [r"^(api|auth|v1)/", r"^(health|livez|readyz|metrics|version)$"]
 SECURE_HSTS_SECONDS = 31_536_000 if CC_TLS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CC_TRUSTED_PROXIES else None
 # With no-referrer, browsers send "Origin: null" with every form, which the CSRF check must refuse.

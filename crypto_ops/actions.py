@@ -24,7 +24,6 @@ KEY_DERIVED: Final = LABELS.add("crypto.key.derived", "Derive key")
 STREAM_ENCRYPTED: Final = LABELS.add("crypto.stream.encrypted", "Encrypt stream")
 STREAM_DECRYPTED: Final = LABELS.add("crypto.stream.decrypted", "Decrypt stream")
 RANDOM_GENERATED: Final = LABELS.add("crypto.random.generated", "Generate random bytes")
-HASH_COMPUTED: Final = LABELS.add("crypto.hash.computed", "Compute hash")
 ALGORITHMS_READ: Final = LABELS.add("crypto.algorithms.read", "List algorithms")
 # Not "crypto.…": actions with that prefix are operations with a key and count as its usage.
 TRIAL_OPENED: Final = LABELS.add("keys.trial.opened", 'Open "Try it"')

@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 
 from audit.log import action_labels
-from dialects.vault.actions import LABELS
+from dialects.actions import LABELS
 
 
 class DialectsConfig(AppConfig):

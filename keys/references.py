@@ -13,7 +13,7 @@ type KeyReference = UUID | str
 """The ID, or a name with its prefix: ``name:NAME``, or ``vault:MOUNT/NAME`` of a transit key."""
 
 PREFIX: Final = "name:"
-TRANSIT_PREFIX: Final = "vault:"
+_TRANSIT_PREFIX: Final = "vault:"
 PATTERN: Final = (
     rf"(?:[0-9a-f]{{8}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{12}}|{PREFIX}{NAME.pattern})"
 )
@@ -36,15 +36,15 @@ def columns_of(reference: KeyReference) -> Mapping[str, object]:
     """The columns of a key, with their values, that the reference names."""
     if isinstance(reference, UUID):
         return {"pk": reference}
-    if reference.startswith(TRANSIT_PREFIX):
-        mount, _, name = reference.removeprefix(TRANSIT_PREFIX).rpartition("/")
+    if reference.startswith(_TRANSIT_PREFIX):
+        mount, _, name = reference.removeprefix(_TRANSIT_PREFIX).rpartition("/")
         return {"transit__mount": mount, "transit__name": name}
     return {"name": reference.removeprefix(PREFIX)}
 
 
 def transit_reference(mount: str, name: str) -> str:
     """The reference to a transit key by its name in a mount."""
-    return f"{TRANSIT_PREFIX}{mount}/{name}"
+    return f"{_TRANSIT_PREFIX}{mount}/{name}"
 
 
 class KeyReferenceConverter:

@@ -9,7 +9,7 @@ from crypto_ops.transit.texts import TOO_OLD
 from kernel.crypto.transit.signing import SignatureForm
 from keys.ring import primitives
 
-type Found = bytes | bool
+type _Found = bytes | bool
 """A ciphertext, plaintext, signature or MAC; or whether one is valid."""
 
 
@@ -38,10 +38,10 @@ class TransitItem(Unprinted, frozen=True, kw_only=True):
     def message(self) -> bytes: ...
 
     @abstractmethod
-    def result(self, primitive: Any) -> Found:
+    def result(self, primitive: Any) -> _Found:
         """Raises DecryptionFailed, Invalid."""
 
-    def size_of(self, _result: Found) -> int:
+    def size_of(self, _result: _Found) -> int:
         """The number of bytes that the log records."""
         return len(self.message)
 
@@ -92,7 +92,7 @@ class Opening(TransitItem, frozen=True, kw_only=True):
         return self.sealed
 
     @override
-    def size_of(self, result: Found) -> int:
+    def size_of(self, result: _Found) -> int:
         return len(result) if isinstance(result, bytes) else 0
 
     def result(self, primitive: Any) -> bytes:

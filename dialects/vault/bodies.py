@@ -10,8 +10,8 @@ from crypto_ops.requests import MAX_ITEMS
 from kernel.errors import Invalid
 
 type Text = str | UnsetType | None
-type Number = int | UnsetType | None
-type Flag = bool | UnsetType | None
+type _Number = int | UnsetType | None
+type _Flag = bool | UnsetType | None
 
 _REPLACED: Final = (
     "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: "
@@ -36,7 +36,7 @@ class Item(Body):
     hmac: Text = UNSET
     context: Text = UNSET
     associated_data: Text = UNSET
-    key_version: Number = UNSET
+    key_version: _Number = UNSET
     reference: Text = UNSET
 
 
@@ -44,10 +44,10 @@ class Encrypt(Body):
     plaintext: Text = UNSET
     context: Text = UNSET
     associated_data: Text = UNSET
-    key_version: Number = UNSET
+    key_version: _Number = UNSET
     type: Text = UNSET
-    convergent_encryption: Flag = UNSET
-    partial_failure_response_code: Number = UNSET
+    convergent_encryption: _Flag = UNSET
+    partial_failure_response_code: _Number = UNSET
     batch_input: list[Item] | UnsetType | None = UNSET
 
 
@@ -55,22 +55,22 @@ class Decrypt(Body):
     ciphertext: Text = UNSET
     context: Text = UNSET
     associated_data: Text = UNSET
-    partial_failure_response_code: Number = UNSET
+    partial_failure_response_code: _Number = UNSET
     batch_input: list[Item] | UnsetType | None = UNSET
 
 
 class Rewrap(Body):
     ciphertext: Text = UNSET
     context: Text = UNSET
-    key_version: Number = UNSET
+    key_version: _Number = UNSET
     batch_input: list[Item] | UnsetType | None = UNSET
 
 
 class DataKey(Body):
     context: Text = UNSET
     associated_data: Text = UNSET
-    key_version: Number = UNSET
-    bits: Number = UNSET
+    key_version: _Number = UNSET
+    bits: _Number = UNSET
 
 
 class Signatures(Body):
@@ -80,13 +80,13 @@ class Signatures(Body):
     signature: Text = UNSET
     hmac: Text = UNSET
     context: Text = UNSET
-    key_version: Number = UNSET
+    key_version: _Number = UNSET
     hash_algorithm: Text = UNSET
     algorithm: Text = UNSET
     signature_algorithm: Text = UNSET
     marshaling_algorithm: Text = UNSET
     salt_length: str | int | UnsetType | None = UNSET
-    prehashed: Flag = UNSET
+    prehashed: _Flag = UNSET
     batch_input: list[Item] | UnsetType | None = UNSET
 
 
@@ -97,27 +97,27 @@ class Hash(Body):
 
 
 class Random(Body):
-    bytes: Number = UNSET
+    bytes: _Number = UNSET
     format: Text = UNSET
     source: Text = UNSET
 
 
 class CreateKey(Body):
     type: Text = UNSET
-    derived: Flag = UNSET
-    convergent_encryption: Flag = UNSET
-    exportable: Flag = UNSET
-    allow_plaintext_backup: Flag = UNSET
+    derived: _Flag = UNSET
+    convergent_encryption: _Flag = UNSET
+    exportable: _Flag = UNSET
+    allow_plaintext_backup: _Flag = UNSET
     auto_rotate_period: str | int | UnsetType | None = UNSET
-    key_size: Number = UNSET
+    key_size: _Number = UNSET
 
 
 class Configure(Body):
-    min_decryption_version: Number = UNSET
-    min_encryption_version: Number = UNSET
-    deletion_allowed: Flag = UNSET
-    exportable: Flag = UNSET
-    allow_plaintext_backup: Flag = UNSET
+    min_decryption_version: _Number = UNSET
+    min_encryption_version: _Number = UNSET
+    deletion_allowed: _Flag = UNSET
+    exportable: _Flag = UNSET
+    allow_plaintext_backup: _Flag = UNSET
     auto_rotate_period: str | int | UnsetType | None = UNSET
 
 
@@ -181,11 +181,11 @@ def text(value: Text) -> str:
     return value if isinstance(value, str) else ""
 
 
-def number(value: Number) -> int:
+def number(value: _Number) -> int:
     return value if isinstance(value, int) else 0
 
 
-def flag(value: Flag) -> bool:
+def flag(value: _Flag) -> bool:
     return value is True
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from django.http import HttpResponse
 
+from dialects.errors import Refusal, wrapped
 from kernel import errors
 from kernel.crypto.errors import DecryptionFailed
 from kernel.errors import DomainError
@@ -16,21 +17,8 @@ from kernel.http.problems import ProtocolError, status_of
 
 _encode: Final = msgspec.json.Encoder().encode
 _AUTHENTICATION_FAILED: Final = "cipher: message authentication failed"
-PERMISSION_DENIED: Final = "permission denied"
+_PERMISSION_DENIED: Final = "permission denied"
 _GENERATED: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
-
-
-class Refusal(errors.Invalid):
-    """A refusal with OpenBao's text, which has another status than 400."""
-
-    def __init__(self, text: str, status: HTTPStatus) -> None:
-        super().__init__(text)
-        self.status = status
-
-
-def wrapped(text: str) -> str:
-    """A text as OpenBao lists the errors of its router."""
-    return f"1 error occurred:\n\t* {text}\n\n"
 
 
 def answer(
@@ -83,9 +71,9 @@ def _form_of(error: DomainError) -> tuple[int, list[str]]:
         case Refusal():
             return error.status, [error.detail] if error.detail else []
         case errors.Unauthenticated():
-            return HTTPStatus.FORBIDDEN, [PERMISSION_DENIED]
+            return HTTPStatus.FORBIDDEN, [_PERMISSION_DENIED]
         case errors.Denied():
-            return HTTPStatus.FORBIDDEN, [wrapped(PERMISSION_DENIED), error.detail]
+            return HTTPStatus.FORBIDDEN, [wrapped(_PERMISSION_DENIED), error.detail]
         case ProtocolError() if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
             return error.status, [wrapped("unsupported operation")]
         case errors.Invalid() | errors.Refused() | errors.Conflict() | errors.Gone():

@@ -11,9 +11,9 @@ from typing import Final
 
 from kernel.crypto.modes import RANDOM_NONCE_LIMIT, TransitMode, TransitOperation
 
-PREFIX: Final = "vault-"
-DERIVED, CONVERGENT = "-derived", "-convergent"
-MAC_MODE: Final = TransitMode(name="vault-hmac", operation="mac")
+_PREFIX: Final = "vault-"
+_DERIVED, CONVERGENT = "-derived", "-convergent"
+_MAC_MODE: Final = TransitMode(name="vault-hmac", operation="mac")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class TransitType:
     @property
     def algorithm(self) -> str:
         """The name of our algorithm."""
-        suffix = CONVERGENT if self.is_convergent else DERIVED if self.is_derived else ""
-        return f"{PREFIX}{self.name}{suffix}"
+        suffix = CONVERGENT if self.is_convergent else _DERIVED if self.is_derived else ""
+        return f"{_PREFIX}{self.name}{suffix}"
 
     def variant(self, *, is_derived: bool, is_convergent: bool) -> "TransitType":
         """The row of the same type for keys with these properties. Raises ValueError if there is none."""
@@ -79,7 +79,7 @@ TRANSIT_TYPES: Final[Mapping[str, TransitType]] = MappingProxyType(
 
 
 def _modes_of(kind: TransitType) -> Iterator[TransitMode]:
-    name = PREFIX + kind.name
+    name = _PREFIX + kind.name
     is_rsa = kind.encrypts and kind.signs
     if is_rsa:
         yield TransitMode(name=f"{name}-oaep", operation="encrypt", is_slow=True)
@@ -89,7 +89,7 @@ def _modes_of(kind: TransitType) -> Iterator[TransitMode]:
         yield TransitMode(name=name, operation="encrypt", invocation_limit=limit)
     if kind.signs:
         yield TransitMode(name=f"{name}-signature" if is_rsa else name, operation="sign", is_slow=is_rsa)
-    yield MAC_MODE
+    yield _MAC_MODE
 
 
 _MODES: Final = {

@@ -26,7 +26,9 @@ from kernel.runtime import ProcessState
 
 _THREADS_PER_PLACE: Final = 4
 # In requests: about one for each millisecond of a core, so that a principal with the default budget uses a tenth of one.
-GENERATION_COST: Final[Mapping[str, int]] = MappingProxyType({"rsa-2048": 50, "rsa-3072": 150, "rsa-4096": 500})
+GENERATION_COST: Final[Mapping[str, int]] = MappingProxyType(
+    {"rsa-2048": 50, "rsa-3072": 150, "rsa-4096": 500}
+)
 CHECK_COST: Final[Mapping[str, int]] = MappingProxyType({"rsa-2048": 40, "rsa-3072": 120, "rsa-4096": 300})
 
 

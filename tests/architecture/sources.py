@@ -7,7 +7,18 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ("audit", "accounts", "keys", "crypto_ops", "notifications", "canaries", "backups", "demo", "console")
+APPS = (
+    "audit",
+    "accounts",
+    "keys",
+    "crypto_ops",
+    "notifications",
+    "canaries",
+    "dialects",
+    "backups",
+    "demo",
+    "console",
+)
 PACKAGES = ("ciphercanary", *APPS, "kernel")
 FOR_DEVELOPMENT = {"bench", "campaigns", "conformance", "mutation", "tests"}
 CLIENT = "ciphercanary_client"

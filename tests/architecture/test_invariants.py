@@ -60,7 +60,16 @@ from kernel.models import KekRewrap
 from kernel.outbox.models import Notification
 from kernel.trust.models import Instance, KeyEncryptionKey, SystemKey
 from keys.creation import services as creation_services
-from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, KeyRotationJob, KeyVersion, Selection
+from keys.models import (
+    EncryptionPolicy,
+    Key,
+    KeyGrant,
+    KeyRotation,
+    KeyRotationJob,
+    KeyVersion,
+    Selection,
+    TransitKey,
+)
 from keys.rotation.services import rotating
 from keys.rotation.services.jobs import RotationRequest, request_rotation
 from notifications.models import Delivery
@@ -117,6 +126,7 @@ PROVOCATIONS = {
     "audit_tiles_position": (AuditTile, {}, {}),
     "audit_tree_is_single": (AuditTree, {}, {"id": 2}),
     "audit_receipts_once": (AuditReceipt, {}, {}),
+    "transit_keys_one_name": (TransitKey, {}, {"key_id": uuid.uuid4()}),
     "audit_passes_is_single": (AuditPass, {}, {"id": 2}),
     "usage_rollups_once": (UsageRollup, {}, {}),
     "usage_days_once": (UsageDay, {}, {}),
@@ -279,6 +289,7 @@ def rows(admin):
     wanted = RotationRequest(Selection.KEYS, chosen=[(key.id, 2)])
     request_rotation(**everybody, request=wanted, reason="a third version")
     begin_reencryption(**everybody, key_id=key.id)
+    TransitKey(key=key, mount="transit", name="orders").save_with_mac()
     FileJob(kind="file", key_id=key.id, operation="encrypt", upload_size=1).save_with_mac()
     account = ServiceAccountFactory(**everybody, name="billing")
     GrantFactory(key=key, to=account)

@@ -13,16 +13,17 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 10_216,
+    "accounts": 10_222,
     "audit": 24_373,
     "backups": 1_371,
     "canaries": 4_902,
-    "ciphercanary": 3_499,
+    "ciphercanary": 3_510,
     "console": 5_263,
-    "crypto_ops": 9_740,
+    "crypto_ops": 10_130,
     "demo": 1_233,
-    "kernel": 15_295,
-    "keys": 13_668,
+    "dialects": 1_140,
+    "kernel": 15_800,
+    "keys": 14_000,
     "notifications": 2_295,
 }
 SLACK = 100

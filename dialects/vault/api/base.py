@@ -5,54 +5,53 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.tokens.authentication import KnownBearerAuthentication
 from crypto_ops.deciding.api import EngineView
-from dialects.vault import actions, responses
+from dialects import actions
+from dialects.errors import Refusal, wrapped
+from dialects.vault import responses
 from dialects.vault.bodies import Body, Received, read
-from dialects.vault.responses import Refusal, wrapped
 from kernel.errors import NotFound
 from kernel.http.context import in_context
 from kernel.rules import AUTHENTICATED, Rule
 from keys.reading.rest_references import KeyReferenceView
 from keys.references import transit_reference
 
-TOKEN = "X-Vault-Token"  # noqa: S105 - the name of a header
-NAMESPACE = "X-Vault-Namespace"
-WRAP_TTL = "X-Vault-Wrap-TTL"
+_TOKEN = "X-Vault-Token"  # noqa: S105 - the name of a header
+_NAMESPACE = "X-Vault-Namespace"
+_WRAP_TTL = "X-Vault-Wrap-TTL"
 _ROOT = frozenset({"", "root"})
 _UNWRAPPED = frozenset({"", "0", "0s"})
 
 
-class VaultAuthentication(KnownBearerAuthentication):
+class _VaultAuthentication(KnownBearerAuthentication):
     """Authenticates by ``X-Vault-Token``, or by ``Authorization: Bearer``."""
 
     def token_of(self, request: Request) -> str | None:
-        token = request.headers.get(TOKEN, "")
+        token = request.headers.get(_TOKEN, "")
         if not token:
             return super().token_of(request)
         if "Authorization" in request.headers:
             # Two parties could read different tokens from one request.
-            raise Refusal(f"send either {TOKEN} or Authorization, not both", HTTPStatus.BAD_REQUEST)
+            raise Refusal(f"send either {_TOKEN} or Authorization, not both", HTTPStatus.BAD_REQUEST)
         return token
 
 
-@extend_schema(exclude=True)
 class VaultView(EngineView, KeyReferenceView):
     """``missing_key``: the text for a key that does not exist, or that the caller cannot see, and its status."""
 
     http_method_names = ["get", "head", "post", "put", "patch", "delete", "list"]
-    authentication_classes = [VaultAuthentication]
+    authentication_classes = [_VaultAuthentication]
     missing_key: ClassVar[tuple[str, HTTPStatus]] = ("encryption key not found", HTTPStatus.BAD_REQUEST)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        if request.headers.get(WRAP_TTL, "") not in _UNWRAPPED:
+        if request.headers.get(_WRAP_TTL, "") not in _UNWRAPPED:
             # Without wrapping, the response would show in plain what the client wants to hide.
             raise Refusal("response wrapping is not supported by this server", HTTPStatus.BAD_REQUEST)
-        if request.headers.get(NAMESPACE, "").strip("/") not in _ROOT:
+        if request.headers.get(_NAMESPACE, "").strip("/") not in _ROOT:
             raise Refusal("namespace not found", HTTPStatus.NOT_FOUND)
         super().initial(request, *args, **kwargs)
 

@@ -9,10 +9,10 @@ from typing import Any, Final
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from dialects.errors import Refusal
 from dialects.vault import bodies
 from dialects.vault.api.base import VaultView
 from dialects.vault.bodies import flag, number, present, text
-from dialects.vault.responses import Refusal
 from kernel.crypto.asymmetric import key_pairs
 from kernel.crypto.transit_types import TRANSIT_TYPES, TransitType
 from kernel.errors import Conflict, Invalid, NotFound

@@ -13,6 +13,7 @@ from crypto_ops.secrets.services.random_bytes import generate_random
 from crypto_ops.transit.items import ComputingMac, Signing, Verifying, VerifyingMac
 from crypto_ops.transit.services.operations import TransitResult
 from crypto_ops.transit.texts import PREFIX, parts_of, text_of
+from dialects import actions as dialects_actions
 from dialects.vault import bodies
 from dialects.vault.api.base import VaultView
 from dialects.vault.api.messages import TransitView, read_each
@@ -128,7 +129,7 @@ class HmacView(TransitView):
 class HashView(VaultView):
     """A hash of a message, without a key."""
 
-    rules = {"POST": Rule("crypto.random", actions.HASH_COMPUTED)}
+    rules = {"POST": Rule("crypto.random", dialects_actions.HASH_COMPUTED)}
 
     def post(self, _request: Request, algorithm: str = "", **_named: str) -> HttpResponse:
         received = self.received(bodies.Hash)

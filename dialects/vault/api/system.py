@@ -12,16 +12,17 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts.roles import permission_of
-from dialects.vault import actions, bodies, responses
+from dialects import actions
+from dialects.errors import Refusal
+from dialects.vault import bodies, responses
 from dialects.vault.api.base import VaultView
 from dialects.vault.bodies import present
-from dialects.vault.responses import Refusal
 from kernel.errors import Invalid
 from kernel.rules import AUTHENTICATED, PUBLIC, Rule
 
-VERSION: Final = "2.7.2"
+_VERSION: Final = "2.7.2"
 """The version of OpenBao whose transit engine this dialect has. Clients compare it."""
-MOUNT: Final = "transit"
+_MOUNT: Final = "transit"
 _MAX_PATHS: Final = 100
 # The permissions of the paths of a mount, by method.
 _UPDATES: Final = {
@@ -39,13 +40,13 @@ _OF_KEYS: Final = {"list": "keys.read", "read": "keys.read", "update": "keys.cre
 _OF_ONE_KEY: Final = {"rotate": "keys.rotate", "config": "keys.update"}
 
 
-class PublicView(VaultView):
+class _PublicView(VaultView):
     """Open to all: a token, which may have ended, is not read."""
 
     authentication_classes = []
 
 
-class HealthView(PublicView):
+class HealthView(_PublicView):
     rules = {"GET": Rule(PUBLIC, actions.HEALTH_READ)}
 
     def get(self, _request: Request) -> HttpResponse:
@@ -57,14 +58,14 @@ class HealthView(PublicView):
                 "replication_performance_mode": "disabled",
                 "replication_dr_mode": "disabled",
                 "server_time_utc": int(time.time()),
-                "version": VERSION,
+                "version": _VERSION,
                 "cluster_name": "ciphercanary",
                 "cluster_id": _identity(),
             }
         )
 
 
-class SealStatusView(PublicView):
+class SealStatusView(_PublicView):
     rules = {"GET": Rule(PUBLIC, actions.SEAL_READ)}
 
     def get(self, _request: Request) -> HttpResponse:
@@ -78,7 +79,7 @@ class SealStatusView(PublicView):
                 "progress": 0,
                 "nonce": "",
                 "recovery_seal": False,
-                "version": VERSION,
+                "version": _VERSION,
                 "migration": False,
                 "cluster_name": "ciphercanary",
                 "cluster_id": _identity(),
@@ -87,7 +88,7 @@ class SealStatusView(PublicView):
         )
 
 
-class LeaderView(PublicView):
+class LeaderView(_PublicView):
     rules = {"GET": Rule(PUBLIC, actions.LEADER_READ)}
 
     def get(self, _request: Request) -> HttpResponse:
@@ -101,9 +102,9 @@ class MountsView(VaultView):
 
     def get(self, _request: Request, mount: str = "") -> HttpResponse:
         self.require_current_rights()
-        if mount and mount != MOUNT:
+        if mount and mount != _MOUNT:
             raise Refusal(f"No secret engine mount at {mount}/", HTTPStatus.BAD_REQUEST)
-        data = _mount() if mount else {f"{MOUNT}/": _mount()}
+        data = _mount() if mount else {f"{_MOUNT}/": _mount()}
         return self.answer(data, members=data)
 
 
@@ -115,14 +116,14 @@ class MountOfPathView(VaultView):
     def get(self, _request: Request, path: str = "") -> HttpResponse:
         self.require_current_rights()
         if not path:
-            return self.answer({"auth": {}, "secret": {f"{MOUNT}/": _mount()}})
-        if path.partition("/")[0] != MOUNT:
+            return self.answer({"auth": {}, "secret": {f"{_MOUNT}/": _mount()}})
+        if path.partition("/")[0] != _MOUNT:
             raise Refusal(
                 "preflight capability check returned 403, please ensure client's policies grant access to path "
                 f'"{path.strip("/")}/"',
                 HTTPStatus.FORBIDDEN,
             )
-        return self.answer({**_mount(), "path": f"{MOUNT}/"})
+        return self.answer({**_mount(), "path": f"{_MOUNT}/"})
 
 
 class CapabilitiesView(VaultView):
@@ -208,7 +209,7 @@ def _mount() -> Mapping[str, object]:
         "local": False,
         "options": {},
         "plugin_version": "",
-        "running_plugin_version": f"v{VERSION}+builtin.bao",
+        "running_plugin_version": f"v{_VERSION}+builtin.bao",
         "running_sha256": "",
         "seal_wrap": False,
         "type": "transit",
@@ -225,7 +226,7 @@ def _permissions_of(path: str) -> Mapping[str, str]:
     """The permissions that the operations of a path need."""
     mount, _, rest = path.strip("/").partition("/")
     first, _, name = rest.partition("/")
-    if mount != MOUNT:
+    if mount != _MOUNT:
         return {}
     if first in _UPDATES:
         return {"update": permission_of(_UPDATES[first])}

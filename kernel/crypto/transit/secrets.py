@@ -25,7 +25,7 @@ _PAIRS: Final = {
     "rsa-3072": "rsa-3072",
     "rsa-4096": "rsa-4096",
 }
-MISSING_CONTEXT: Final = (
+_MISSING_CONTEXT: Final = (
     "missing 'context' for key derivation; the key was created using a derived key, which means additional, "
     "per-request information must be included in order to perform operations with the key"
 )
@@ -60,7 +60,7 @@ class TransitSecrets(Confidential):
     def derive(self, context: bytes, size: int) -> bytes:
         """``size`` bytes for a context, by HKDF-SHA256 without salt. Raises Invalid without a context."""
         if not context:
-            raise Invalid.of_field("context", MISSING_CONTEXT)
+            raise Invalid.of_field("context", _MISSING_CONTEXT)
         return HKDF(SHA256(), size, None, context).derive(self.key)
 
 
@@ -88,7 +88,7 @@ def private_key(kind: TransitType, secrets: TransitSecrets, context: bytes = b""
 
 def _derived_seed(kind: TransitType, secrets: TransitSecrets, context: bytes) -> bytes:
     if not context:
-        raise Invalid.of_field("context", f"error deriving key: {MISSING_CONTEXT}")
+        raise Invalid.of_field("context", f"error deriving key: {_MISSING_CONTEXT}")
     return secrets.derive(context, kind.key_size // 8)
 
 
