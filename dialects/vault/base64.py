@@ -14,7 +14,7 @@ _LEAST: Final = 2  # characters of an incomplete quantum
 
 
 def decode(text: str, *, error: str = "") -> bytes:
-    """``error``: what the refusal begins with. Raises Invalid."""
+    """``error``: the beginning of the text of the refusal. Raises Invalid."""
     data = text.encode()
     if b"\n" in data or b"\r" in data:
         data = data.translate(None, _LINE_BREAKS)
