@@ -41,6 +41,10 @@ class TransitItem(Unprinted, frozen=True, kw_only=True):
     def result(self, primitive: Any) -> _Found:
         """Raises DecryptionFailed, Invalid."""
 
+    def public_key(self, _primitive: Any) -> bytes:
+        """Of a signature by a derived key; else empty."""
+        return b""
+
     def size_of(self, _result: _Found) -> int:
         """The number of bytes that the log records."""
         return len(self.message)
@@ -116,6 +120,11 @@ class Signing(TransitItem, frozen=True, kw_only=True):
     def result(self, primitive: Any) -> bytes:
         signature: bytes = primitive.sign(self.message, self.form, self.context)
         return signature
+
+    @override
+    def public_key(self, primitive: Any) -> bytes:
+        found: bytes = primitive.public_key(self.context)
+        return found
 
 
 class Verifying(TransitItem, frozen=True, kw_only=True):

@@ -25,13 +25,14 @@ from keys.ring.cached_keys import CachedKey, CachedVersion
 class TransitResult(Struct, frozen=True):
     """``version``: that was used. ``octets``: a ciphertext, plaintext, signature or MAC. ``is_valid``: of a verification, else None.
 
-    ``size``: of the message, in bytes.
+    ``size``: of the message, in bytes. ``public_key``: of a signature by a derived key.
     """
 
     version: int
     size: int
     octets: bytes = b""
     is_valid: bool | None = None
+    public_key: bytes = b""
 
     def __repr__(self) -> str:
         return "<TransitResult>"
@@ -252,4 +253,4 @@ def _result_of(item: TransitItem, version: CachedVersion, primitive: Any) -> Tra
     size = item.size_of(found)
     if isinstance(found, bool):
         return TransitResult(version.number, size, is_valid=found)
-    return TransitResult(version.number, size, found)
+    return TransitResult(version.number, size, found, public_key=item.public_key(primitive))

@@ -41,8 +41,10 @@ class SignView(TransitView):
         form = _form_of(body, algorithm)
         key_id = self.key_id(mount, name)
 
-        def members(result: TransitResult) -> dict[str, object]:
-            return {"signature": _signature_text(result, form), "key_version": result.version}
+        def members(result: TransitResult, public_key: str = "publickey") -> dict[str, object]:
+            found = {"signature": _signature_text(result, form), "key_version": result.version}
+            # OpenBao has two names for the same.
+            return found | ({public_key: encode_base64(result.public_key)} if result.public_key else {})
 
         def signing(item: Signatures | Item) -> Signing:
             return Signing(
@@ -54,7 +56,7 @@ class SignView(TransitView):
 
         if items is None:
             found = self.perform_items(key_id, Signing, [signing(body)])
-            return self.answer(members(found.only), warnings=received.warnings)
+            return self.answer(members(found.only, "public_key"), warnings=received.warnings)
         messages = read_each(items, signing)
         found = self.perform_items(key_id, Signing, messages, is_batch=True)
         results = self.batch(items, found, members, in_failed={"key_version": 0})
@@ -209,7 +211,7 @@ def _salt_of(value: Any) -> str:
         return salt or "auto"
     if not re.fullmatch(r"-?[0-9]{1,5}", salt, re.ASCII):
         raise Invalid(f"salt length neither 'auto', 'hash', nor an int: {salt[:20]}")
-    if int(salt) < 0:
+    if int(salt) < -1:
         raise Invalid(f"salt length is invalid: {salt}")
     return salt
 

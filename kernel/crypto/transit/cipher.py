@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from kernel.crypto.errors import DecryptionFailed, Invalid
 from kernel.crypto.material import Confidential
-from kernel.crypto.transit.secrets import TransitSecrets, private_key
+from kernel.crypto.transit.secrets import TransitSecrets, derive, private_key
 from kernel.crypto.transit_types import TransitType
 
 _NONCE_SIZE, _XNONCE_SIZE, _TAG_SIZE = 12, 24, 16
@@ -45,7 +45,7 @@ class TransitCipher(Confidential):
         if self._kind.is_convergent:
             if aad:
                 raise Invalid.of_field("associated_data", _CONVERGENT_AAD)
-            derived = self._secrets.derive(context, self._size + 32)
+            derived = derive(self._secrets.key, context, self._size + 32)
             nonce = hmac.digest(derived[self._size :], plaintext, "sha256")[: self._nonce_size]
             return nonce + _aead_of(self._kind, derived[: self._size]).encrypt(nonce, plaintext, None)
         nonce = os.urandom(self._nonce_size)
@@ -67,7 +67,7 @@ class TransitCipher(Confidential):
         if self._aead is not None:
             return self._aead
         # The first bytes of HKDF do not depend on how many more are derived.
-        return _aead_of(self._kind, self._secrets.derive(context, self._size))
+        return _aead_of(self._kind, derive(self._secrets.key, context, self._size))
 
 
 @final

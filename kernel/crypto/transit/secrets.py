@@ -57,11 +57,12 @@ class TransitSecrets(Confidential):
             raise ValueError("this is no material of a transit key")
         return cls(octets[_HEAD.size : _HEAD.size + size], octets[_HEAD.size + size :])
 
-    def derive(self, context: bytes, size: int) -> bytes:
-        """``size`` bytes for a context, by HKDF-SHA256 without salt. Raises Invalid without a context."""
-        if not context:
-            raise Invalid.of_field("context", _MISSING_CONTEXT)
-        return HKDF(SHA256(), size, None, context).derive(self.key)
+
+def derive(key: bytes, context: bytes, size: int) -> bytes:
+    """``size`` bytes for a context, by HKDF-SHA256 without salt. Raises Invalid without a context."""
+    if not context:
+        raise Invalid.of_field("context", _MISSING_CONTEXT)
+    return HKDF(SHA256(), size, None, context).derive(key)
 
 
 def generate(kind: TransitType, *, private_key: bytes | None = None) -> TransitSecrets:
@@ -89,7 +90,9 @@ def private_key(kind: TransitType, secrets: TransitSecrets, context: bytes = b""
 def _derived_seed(kind: TransitType, secrets: TransitSecrets, context: bytes) -> bytes:
     if not context:
         raise Invalid.of_field("context", f"error deriving key: {_MISSING_CONTEXT}")
-    return secrets.derive(context, kind.key_size // 8)
+    public: bytes = key_pairs.from_seed("ed25519", secrets.key).public_key().public_bytes_raw()
+    # OpenBao derives from the private key as Go has it: with the public key.
+    return derive(secrets.key + public, context, kind.key_size // 8)
 
 
 def public_key(kind: TransitType, secrets: TransitSecrets, context: bytes = b"") -> bytes | None:

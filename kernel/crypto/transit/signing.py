@@ -41,7 +41,9 @@ _DEFAULT_HASH: Final = "sha2-256"
 
 @dataclass(frozen=True, slots=True)
 class SignatureForm:
-    """How a message is signed, in OpenBao's words. ``salt_length``: "auto", "hash" or a number of bytes, of PSS.
+    """How a message is signed, in OpenBao's words.
+
+    ``salt_length``: of PSS, "auto" or "0" for the longest one, "hash" or "-1", or a number of bytes.
 
     ``is_raw``: both integers of an ECDSA signature in full length, instead of DER. Raises Invalid.
     """
@@ -62,13 +64,10 @@ class SignatureForm:
         elif self.hash_algorithm not in HASHES:
             raise Invalid.of_field("hash_algorithm", f'invalid hash algorithm "{self.hash_algorithm[:20]}"')
 
-    def arguments(self, key: Any, *, verifies: bool) -> tuple[Any, ...]:
+    def arguments(self, key: Any, message: bytes, *, verifies: bool) -> tuple[Any, ...]:
         """The arguments of the library's ``sign`` and ``verify`` after the message. Raises Invalid."""
         if hasattr(key, "curve"):
-            digest = HASHES[self.hash_algorithm]
-            # RFC 6979: a random nonce that repeats or leaks exposes the key.
-            how = Prehashed(digest) if self.is_prehashed else digest
-            return (ec.ECDSA(how, deterministic_signing=not verifies),)
+            return (self._ecdsa(len(message), verifies=verifies),)
         if not hasattr(key, "key_size"):
             return ()
         if self.hash_algorithm == NO_HASH:
@@ -76,19 +75,33 @@ class SignatureForm:
         digest = HASHES[self.hash_algorithm]
         how = Prehashed(digest) if self.is_prehashed else digest
         if self.signature_algorithm in {"", "pss"}:
-            return (padding.PSS(padding.MGF1(digest), self._salt(digest, verifies=verifies)), how)
+            salt = self._salt(digest, key.key_size, verifies=verifies)
+            return (padding.PSS(padding.MGF1(digest), salt), how)
         if self.signature_algorithm == "pkcs1v15":
             return (padding.PKCS1v15(), how)
         raise Invalid.of_field(
             "signature_algorithm", f"unsupported rsa signature algorithm {self.signature_algorithm[:20]}"
         )
 
-    def _salt(self, digest: hashes.HashAlgorithm, *, verifies: bool) -> Any:
-        if self.salt_length == "auto":
+    def _ecdsa(self, size: int, *, verifies: bool) -> ec.ECDSA:
+        digest = HASHES[self.hash_algorithm]
+        if not self.is_prehashed or size == digest.digest_size:
+            how = Prehashed(digest) if self.is_prehashed else digest
+            # RFC 6979: a random nonce that repeats or leaks exposes the key.
+            return ec.ECDSA(how, deterministic_signing=not verifies)
+        if not size:
+            raise Invalid.of_field("input", "missing input")
+        # OpenBao signs input of any length. Prehashed compares only the length, and RFC 6979 has no nonce for this hash.
+        return ec.ECDSA(Prehashed(hashes.SHAKE256(size)))
+
+    def _salt(self, digest: hashes.HashAlgorithm, key_size: int, *, verifies: bool) -> Any:
+        named = {"auto": 0, "hash": -1}.get(self.salt_length)
+        size = int(self.salt_length) if named is None else named
+        if not size:
             return padding.PSS.AUTO if verifies else padding.PSS.MAX_LENGTH
-        if self.salt_length == "hash":
-            return digest.digest_size
-        return int(self.salt_length)
+        if size > key_size // 8 - 2 - digest.digest_size:
+            raise Invalid.of_field("salt_length", f"requested salt length {size} is invalid")
+        return digest.digest_size if size < 0 else size
 
 
 @final
@@ -101,20 +114,28 @@ class TransitSigner(Confidential):
         self._kind, self._secrets = kind, secrets
         self._key: Any = None if kind.is_derived else private_key(kind, secrets)
 
+    def public_key(self, context: bytes) -> bytes:
+        """The 32 bytes of the derived key of this context; empty for another key. Raises Invalid."""
+        if not self._kind.is_derived:
+            return b""
+        found: bytes = self._key_for(context).public_key().public_bytes_raw()
+        return found
+
     def sign(self, message: bytes, form: SignatureForm, context: bytes = b"") -> bytes:
         """Raises Invalid."""
         key = self._key_for(context)
-        arguments = form.arguments(key, verifies=False)
+        arguments = form.arguments(key, message, verifies=False)
         try:
             signature: bytes = key.sign(message, *arguments)
         except ValueError:
-            raise _unfit(form) from None
+            # The library refuses a digest of another length.
+            raise Invalid.of_field("input", "crypto/rsa: input must be hashed with given hash") from None
         return _to_raw(signature, key) if form.is_raw and hasattr(key, "curve") else signature
 
     def is_valid(self, message: bytes, signature: bytes, form: SignatureForm, context: bytes = b"") -> bool:
         """Whether the signature is of this message, in exactly this form. Raises Invalid."""
         key = self._key_for(context).public_key()
-        arguments = form.arguments(key, verifies=True)
+        arguments = form.arguments(key, message, verifies=True)
         if hasattr(key, "curve"):
             found = _from_raw(signature, key) if form.is_raw else _require_der(signature)
             if found is None:
@@ -122,10 +143,8 @@ class TransitSigner(Confidential):
             signature = found
         try:
             key.verify(signature, message, *arguments)
-        except InvalidSignature:
+        except (InvalidSignature, ValueError):  # ValueError: a digest of another length
             return False
-        except ValueError:
-            raise _unfit(form) from None
         return True
 
     def _key_for(self, context: bytes) -> Any:
@@ -163,13 +182,6 @@ def digest(message: bytes, hash_algorithm: str) -> bytes:
     hashed = hashes.Hash(HASHES[hash_algorithm])
     hashed.update(message)
     return hashed.finalize()
-
-
-def _unfit(form: SignatureForm) -> Invalid:
-    """The library refuses a digest of another length, and a salt that is too long for the key."""
-    if form.is_prehashed:
-        return Invalid.of_field("input", "crypto/rsa: input must be hashed with given hash")
-    return Invalid.of_field("salt_length", f"requested salt length {form.salt_length} is invalid")
 
 
 def _raw_size(key: Any) -> int:
