@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ PATHS = {
     },
     LIMITED: {"transit/encrypt/aes256-gcm96": ["update"]},
 }
-WIDTH = 300  # of a response in the table
+WIDTH = 140  # of a value in the list of differences
+NOTHING = "(nothing)"
 
 
 def main(arguments: list[str]) -> int:
@@ -63,7 +65,7 @@ def compare(found: dict[str, Any]) -> int:
         if name in DIFFERENCES and ours == theirs:
             problems.append(f"{name}\n    accepted, but equal")
         elif ours != (wanted := expected(name, theirs, ours)):
-            problems.append(f"{name}\n{_short('expected', wanted)}\n{_short('found', ours)}")
+            problems.append("\n    ".join([name, *_differences("", wanted, ours)]))
         elif name in DIFFERENCES:
             accepted[DIFFERENCES[name].reason] += 1
     print(*(f"{number:4} {reason}" for reason, number in accepted.items()), *problems, sep="\n")
@@ -97,8 +99,16 @@ def record() -> int:
     return 0
 
 
-def _short(title: str, response: object) -> str:
-    return f"    {title:8} {json.dumps(response)[:WIDTH]}"
+def _differences(place: str, wanted: Any, found: Any) -> Iterator[str]:
+    match wanted, found:
+        case dict(), dict():
+            for name in sorted(wanted.keys() | found.keys()):
+                yield from _differences(f"{place}.{name}", wanted.get(name, NOTHING), found.get(name, NOTHING))
+        case list(), list() if len(wanted) == len(found):
+            for at, (one, other) in enumerate(zip(wanted, found, strict=True)):
+                yield from _differences(f"{place}[{at}]", one, other)
+        case _ if wanted != found:
+            yield f"{place}: {json.dumps(wanted)[:WIDTH]} -> {json.dumps(found)[:WIDTH]}"
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class DataKey(Body):
 
 
 class Signatures(Body):
-    """To sign, to verify, and to compute a MAC."""
+    """To sign and to verify."""
 
     input: Text = UNSET
     signature: Text = UNSET
@@ -87,6 +87,13 @@ class Signatures(Body):
     marshaling_algorithm: Text = UNSET
     salt_length: str | int | UnsetType | None = UNSET
     prehashed: _Flag = UNSET
+    batch_input: list[Item] | UnsetType | None = UNSET
+
+
+class Hmac(Body):
+    input: Text = UNSET
+    key_version: Number = UNSET
+    algorithm: Text = UNSET
     batch_input: list[Item] | UnsetType | None = UNSET
 
 

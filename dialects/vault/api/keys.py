@@ -67,8 +67,11 @@ class KeyView(VaultView):
                 allow_plaintext_backup=flag(body.allow_plaintext_backup),
                 rotation_period=period,
             )
-        except Conflict:
-            return self._find(mount, name)  # another request has just created it, unless it is out of reach
+        except Conflict as conflict:
+            try:
+                return self._find(mount, name)  # another request has just created it
+            except Refusal:
+                raise conflict from None  # it is out of reach
 
     def _find(self, mount: str, name: str) -> FoundTransitKey:
         try:

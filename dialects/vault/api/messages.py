@@ -32,7 +32,8 @@ from kernel.rules import Rule
 
 _BITS: Final = frozenset({128, 256, 512})
 _CONTEXT_IN_SOME: Final = "context should be set either in all the request blocks or in none"
-_CODES: Final = range(100, 600)
+# The other ones have no body: a proxy that gets one would read it as its next response.
+_CODES: Final = frozenset(range(200, 600)) - {204, 205, 304}
 
 
 def read_each[R](items: Sequence[Item], of_item: Callable[[Item], R]) -> list[R | DomainError]:

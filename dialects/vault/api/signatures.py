@@ -101,7 +101,7 @@ class HmacView(TransitView):
     rules = {"POST": Rule("crypto.mac", actions.MAC_COMPUTED)}
 
     def post(self, _request: Request, mount: str, name: str, algorithm: str = "") -> HttpResponse:
-        received = self.received(Signatures)
+        received = self.received(bodies.Hmac)
         body, items = received.body, batch_of(received.body)
         key_id = self.key_id(mount, name)
         hash_algorithm = algorithm or text(body.algorithm) or _DEFAULT_HASH
@@ -110,7 +110,7 @@ class HmacView(TransitView):
         if hash_algorithm not in MAC_HASHES:
             raise Invalid("unsupported algorithm '\\x00'")
 
-        def computing(item: Signatures | Item) -> ComputingMac:
+        def computing(item: bodies.Hmac | Item) -> ComputingMac:
             if item.input is UNSET:
                 raise Invalid(_NO_INPUT)
             return ComputingMac(
@@ -216,7 +216,7 @@ def _salt_of(value: Any) -> str:
     return salt
 
 
-def _input(item: Signatures | Item) -> bytes:
+def _input(item: Signatures | bodies.Hmac | Item) -> bytes:
     """The message; without one the empty one, but not in a batch. Raises Invalid."""
     if isinstance(item, Item) and item.input is UNSET:
         raise Invalid("missing input")
