@@ -92,7 +92,8 @@ class KeyListView(VaultView):
             raise Refusal("", HTTPStatus.NOT_FOUND)
         after, limit = request.query_params.get("after", ""), request.query_params.get("limit", "")
         names = [name for name in names if name > after]
-        return self.answer({"keys": names[: int(limit)] if limit.isdecimal() and int(limit) else names})
+        most = int(limit) if re.fullmatch(r"[0-9]{1,9}", limit, re.ASCII) else 0
+        return self.answer({"keys": names[:most] if most else names})
 
     def get(self, request: Request, mount: str) -> HttpResponse:
         if request.query_params.get("list") != "true":
@@ -108,6 +109,7 @@ class RotateView(VaultView):
 
     def post(self, _request: Request, mount: str, name: str) -> HttpResponse:
         received = self.received(bodies.Nothing)
+        self.principal.require("keys.read")  # before the rotation, because the response shows the key
         rotate_key(principal=self.principal, key_id=self.key_id(mount, name), reason=_ROTATION)
         found = services.find_transit_key(principal=self.principal, mount=mount, name=name)
         return self.answer(_members(found), warnings=received.warnings)
@@ -188,6 +190,8 @@ def _period_of(value: Any) -> timedelta | None:
     seconds = sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"([0-9]+)([smhd])", spelled))
     if 0 < seconds < 3600:  # noqa: PLR2004 - an hour
         raise Invalid(_SHORT)
+    if seconds > timedelta.max.total_seconds():
+        raise Invalid("auto rotate period is too long")
     return timedelta(seconds=seconds)
 
 
