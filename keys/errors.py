@@ -41,8 +41,10 @@ class NotExportable(Conflict):
     code = "key_not_exportable"
     title = "The key cannot be exported"
 
-    def __init__(self) -> None:
-        super().__init__("The key was not created as exportable, and this cannot be changed.")
+    def __init__(
+        self, detail: str = "The key was not created as exportable, and this cannot be changed."
+    ) -> None:
+        super().__init__(detail)
 
 
 class IllegalTransition(Conflict):

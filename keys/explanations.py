@@ -34,6 +34,7 @@ MODE_LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "mac": "MAC algorithm",
         "encapsulate": "KEM",
         "agree": "Key agreement",
+        "transit": "Mode",
     }
 )
 
@@ -61,6 +62,7 @@ _COMPROMISED: Final[Mapping[str, str]] = MappingProxyType(
         "mac": "An attacker may have this key and may have computed MACs with it. It can neither compute nor verify them.",
         "encapsulate": "An attacker may have this key and all secrets encapsulated to it. It cannot be used.",
         "agree": "An attacker may have this key and all secrets agreed with it. It cannot be used.",
+        "transit": "An attacker may have this key and may have used it like you. It cannot be used.",
     }
 )
 _PROCESS: Final = MappingProxyType(
@@ -70,6 +72,7 @@ _PROCESS: Final = MappingProxyType(
         "mac": "verify",
         "encapsulate": "decapsulate",
         "agree": "agree on secrets with an earlier version",
+        "transit": "process existing data",
     }
 )
 _DESTROYED: Final = MappingProxyType(
@@ -79,6 +82,7 @@ _DESTROYED: Final = MappingProxyType(
         "mac": "MACs of this key can never be verified again.",
         "encapsulate": "Secrets encapsulated to this key can never be opened again.",
         "agree": "No one can agree on a secret with this key again.",
+        "transit": "No one can decrypt, sign or compute a MAC with this key again.",
     }
 )
 

@@ -92,7 +92,7 @@ class ConnectView(FormView[Principal, ConnectForm]):
     def form(self, data: QueryDict | None = None) -> ConnectForm:
         name = self.request.GET.get("key", "")
         key = reading.key_named(principal=self.principal, name=name) if data is None and name else None
-        initial = {} if key is None else {"keys": [key.name], "operations": main_operations(key.purpose)}
+        initial = {} if key is None else {"keys": [key.name], "operations": main_operations(key.kind)}
         form = ConnectForm(data, initial=initial)
         suggest_keys(form, suggested_keys(self.principal))
         form.fields["tags"].widget.suggestions = reading.frequent_tags(principal=self.principal)
@@ -118,7 +118,7 @@ class ConnectView(FormView[Principal, ConnectForm]):
             if key is None
             else examples_of(
                 kind=key.kind,
-                key_id=PREFIX + key.name,
+                key_id=key.transit_name or PREFIX + key.name,
                 mode=key.default_mode,
                 operations=[word_of(scope) for scope in token.scopes],
             )
@@ -129,7 +129,7 @@ class ConnectView(FormView[Principal, ConnectForm]):
             token=token,
             text=result.created.text,
             allowed=[OPERATION_LABELS[word_of(scope)] for scope in token.scopes],
-            environment=environment_commands(),
+            environment=environment_commands(key and key.kind),
             key=key,
             examples=examples,
         )

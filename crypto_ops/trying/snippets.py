@@ -3,15 +3,24 @@
 The first step of each program gets a token.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
 
 from crypto_ops.trying.client_programs import CLIENT_PROGRAMS, ENVIRONMENT
-from crypto_ops.trying.programs import PROGRAMS, TOKEN
+from crypto_ops.trying.programs import PROGRAMS, TOKEN, Program
+from crypto_ops.trying.transit_programs import (
+    ENVIRONMENT as TRANSIT_ENVIRONMENT,
+)
+from crypto_ops.trying.transit_programs import (
+    TRANSIT_PROGRAMS,
+    operations_shown,
+    placeholders_of,
+)
 from kernel.crypto.algorithms import KeyAlgorithm
+from kernel.crypto.transit_types import TransitType, type_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,12 @@ _LANGUAGES: Final[Mapping[str, str]] = {
     "python": "Python without the client",
 }
 _PROGRAMS: Final = PROGRAMS | CLIENT_PROGRAMS
+# Of the programs for transit keys: the label, and what they need.
+_TRANSIT_LANGUAGES: Final[Mapping[str, tuple[str, str]]] = {
+    "hvac": ("Python (hvac)", "Install it once: pip install hvac."),
+    "bao": ("bao", "Run this in bash, with the command of OpenBao. The command vault works in the same way."),
+    "curl": ("curl", "Run this in bash."),
+}
 
 _SIGN_IN_TEXT: Final = (
     "Sign in once. Set CIPHERCANARY_USERNAME, CIPHERCANARY_PASSWORD and, if you use one-time codes, CIPHERCANARY_CODE, "
@@ -83,16 +98,21 @@ _EXAMPLES: Final = (
 )
 
 
-def main_operations(purpose: str) -> list[str]:
-    """The operations of the programs for keys of this purpose."""
-    return list(dict.fromkeys(_OPERATIONS[purpose]))
+def main_operations(kind: KeyAlgorithm) -> list[str]:
+    """The operations of the programs for keys of this kind."""
+    transit = type_of(kind.name)
+    purposes = operations_shown(transit) if transit else [kind.purpose]
+    return list(dict.fromkeys(word for purpose in purposes for word in _OPERATIONS[purpose]))
 
 
 def examples_of(*, kind: KeyAlgorithm, key_id: str, mode: str, operations: Collection[str]) -> list[_Step]:
     """A program for one key in each language that has one, for a token with these operations.
 
     A program needs the first operation of the key's purpose, and goes on with the second if the token allows it.
+    ``key_id``: also ``name:NAME``; of a transit key its mount and name.
     """
+    if transit := type_of(kind.name):
+        return _transit_examples(transit, key_id, operations)
     first, second = _OPERATIONS[kind.purpose]
     if first not in operations:
         return []
@@ -108,18 +128,40 @@ def examples_of(*, kind: KeyAlgorithm, key_id: str, mode: str, operations: Colle
     ]
 
 
-def environment_commands() -> str:
-    """The commands that set the server and the token for the client and its command."""
-    return ENVIRONMENT.substitute(server=settings.CC_PUBLIC_URL)
+def _transit_examples(kind: TransitType, name: str, operations: Collection[str]) -> list[_Step]:
+    return [
+        _Step(
+            label, text, "\n".join(each.substitute(placeholders_of(kind, name, shown)) for each in programs)
+        )
+        for language, (label, text) in _TRANSIT_LANGUAGES.items()
+        for shown in operations_shown(kind)
+        if (programs := _allowed(TRANSIT_PROGRAMS[language, shown], shown, operations))
+    ]
+
+
+def _allowed(programs: Sequence[Program], purpose: str, operations: Collection[str]) -> Sequence[Program]:
+    """The programs that a token with these operations can run."""
+    first, second = _OPERATIONS[purpose]
+    return programs[: 1 + (second in operations)] if first in operations else []
+
+
+def environment_commands(kind: KeyAlgorithm | None = None) -> str:
+    """The commands that set the server and the token for the client and its command, or for clients of Vault."""
+    program = TRANSIT_ENVIRONMENT if kind and type_of(kind.name) else ENVIRONMENT
+    return program.substitute(server=settings.CC_PUBLIC_URL)
 
 
 def languages_of(kind: KeyAlgorithm) -> dict[str, str]:
     """The languages that have programs for keys of this kind, by their word, in the order of the page."""
+    if type_of(kind.name):
+        return {word: label for word, (label, _) in _TRANSIT_LANGUAGES.items()}
     return {word: label for word, label in _LANGUAGES.items() if (word, kind.purpose) in _PROGRAMS}
 
 
 def steps_of(language: str, *, kind: KeyAlgorithm, key_id: str, mode: str) -> list[_Step]:
-    """The steps in one of ``languages_of`` for one key."""
+    """The steps in one of ``languages_of`` for one key. ``key_id``: as of ``examples_of``."""
+    if transit := type_of(kind.name):
+        return _transit_steps(language, transit, key_id)
     purpose = kind.purpose
     sent = _placeholders(kind, key_id, mode)
     sign_in_text = _SIGN_IN_TEXT.format(minutes=settings.CC_ACCESS_TOKEN_MINUTES)
@@ -148,6 +190,26 @@ def steps_of(language: str, *, kind: KeyAlgorithm, key_id: str, mode: str) -> li
         _Step(title, text, program.substitute(sent))
         for title, text, program in zip(titles, texts, programs, strict=True)
     ]
+
+
+def _transit_steps(language: str, kind: TransitType, name: str) -> list[_Step]:
+    steps = [
+        _Step(
+            "Set the server and the token",
+            _ENVIRONMENT_TEXT,
+            TRANSIT_ENVIRONMENT.substitute(server=settings.CC_PUBLIC_URL),
+        )
+    ]
+    again = "Add this to the same program." if language == "hvac" else "Run this in the same shell."
+    texts = (_TRANSIT_LANGUAGES[language][1], again)
+    for shown in operations_shown(kind):
+        sent = placeholders_of(kind, name, shown)
+        programs = TRANSIT_PROGRAMS[language, shown]
+        steps += [
+            _Step(title, text, program.substitute(sent))
+            for title, text, program in zip(_TITLES[shown], texts, programs, strict=True)
+        ]
+    return steps
 
 
 def _placeholders(kind: KeyAlgorithm, key_id: str, mode: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 import msgspec
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.functional import cached_property
 
@@ -38,10 +39,9 @@ from crypto_ops.trying.services import (
     require_console_decrypt,
 )
 from crypto_ops.trying.snippets import languages_of, steps_of
-from kernel.crypto.algorithms import find_key_algorithm
 from kernel.crypto.errors import DecryptionFailed
 from kernel.crypto.sealing import envelope
-from kernel.errors import DomainError
+from kernel.errors import DomainError, NotFound
 from kernel.http.context import in_context
 from kernel.pages.curl import curl_of
 from kernel.pages.form_views import FormView
@@ -50,6 +50,7 @@ from kernel.rest.views import validated
 from kernel.rules import Rule
 from keys import capabilities
 from keys.lifecycle import operations_of
+from keys.models import Key
 from keys.pages.views.detail import KeyView
 
 _NOT_DECRYPTED: Final = (
@@ -108,6 +109,14 @@ class TryView(KeyView, FormView[Principal, TrialForm]):
     template = "crypto_ops/try.html"
     parts = frozenset({"try-form", "try-result"})
     tab = "try"
+
+    def find(self, name: str) -> Key:
+        key = super().find(name)
+        if key.purpose == "transit":
+            raise NotFound(
+                f"Clients of Vault and OpenBao use this key as {key.transit_name}. Its page Use it has programs."
+            )
+        return key
 
     @cached_property
     def choices(self) -> list[OperationChoice]:
@@ -214,14 +223,14 @@ class UseView(KeyView):
     def get(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
         asked = request.GET.get("lang", "")
-        kind = find_key_algorithm(key.algorithm, key.purpose)
+        kind = key.kind
         languages = languages_of(kind)
         language = asked if asked in languages else next(iter(languages))
         choices = operation_choices(self.principal, key)
         steps = steps_of(
             language,
             kind=kind,
-            key_id=str(key.id),
+            key_id=key.transit_name or str(key.id),
             mode=key.default_mode,
         )
         return self.show(
@@ -231,5 +240,6 @@ class UseView(KeyView):
             # An imported key may lack an operation that the other steps need.
             steps=steps[:1] if capabilities.excluded_operations(key) else steps,
             closed=[choice for choice in choices if choice.reason],
+            server=settings.CC_PUBLIC_URL,
             may_call=len(choices) == len(operations_of(key.algorithm, key.purpose)),
         )

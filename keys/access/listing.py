@@ -17,7 +17,7 @@ from accounts.roles import permission_of
 from audit.log.raw_rows import Spelled
 from audit.usage.queries import rows_used_since
 from kernel.clock import database_now
-from kernel.crypto.algorithms import KEY_ALGORITHMS
+from kernel.crypto.algorithms import KEY_ALGORITHMS, TRANSIT_ALGORITHMS
 from kernel.databases.rows import first_of
 from keys.access.services import READ
 from keys.lifecycle import operations_of
@@ -95,7 +95,7 @@ def _contains(search: str) -> Q:
 def _is_broad() -> Q:
     """A grant on a tag, to a role, or for all operations of a key that has more than one."""
     kinds: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
-    for kind in KEY_ALGORITHMS:
+    for kind in (*KEY_ALGORITHMS, *TRANSIT_ALGORITHMS):
         kinds[kind.purpose, *operations_of(kind.name, kind.purpose)].append(kind.name)
     broad = ~Q(tag="") | Q(principal_type=ROLE)
     for (purpose, *words), algorithms in kinds.items():

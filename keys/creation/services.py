@@ -203,7 +203,7 @@ def insert_key(
     elif settings.CC_REQUIRE_POLICY:
         raise policy_rules.required_by_setting()
     key.next_rotation_at = lifecycle.next_rotation(key.effective_rotation_days, key.created_at)
-    key.searched_text = searched_text(key.name, key.description, key.tags)
+    key.searched_text = searched_text(key.name, key.description, key.tags, str(transit or ""))
     key.save_with_mac()
     version = new_version(key, 1, material, key.created_at)
     version.save_with_mac()

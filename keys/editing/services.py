@@ -64,7 +64,7 @@ def update_key(
     is_first_cover = "tags" in changes and key.granting_tags != key.tags
     if trail.key_values(key) == before and not is_first_cover:
         return key
-    key.searched_text = searched_text(key.name, key.description, key.tags)
+    key.searched_text = searched_text(key.name, key.description, key.tags, key.transit_name)
     key.save_with_mac(sets_all_fields="tags" in changes)
     change = RowChange.of_row(key, before=before, after=trail.key_values(key))
     finish_change(principal, actions.KEY_UPDATED, key, [change])

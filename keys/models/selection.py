@@ -94,9 +94,12 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold()
 
 
-def searched_text(name: str, description: str, tags: list[str]) -> str:
-    """The text that searches match. A search word contains no line break, so it never matches across two fields."""
-    return fold("\n".join([name, description, *tags]))
+def searched_text(name: str, description: str, tags: list[str], transit: str) -> str:
+    """The text that searches match. A search word contains no line break, so it never matches across two fields.
+
+    ``transit``: the mount and name of a transit key, otherwise "".
+    """
+    return fold("\n".join([name, description, *tags, *filter(None, [transit])]))
 
 
 def contains_words(search: str) -> Q:

@@ -5,9 +5,9 @@ from typing import Any, cast
 
 from django import forms
 
-from kernel.crypto.algorithms import ALGORITHM_NAMES, PURPOSES
 from kernel.pages.filter_forms import FilterForm
 from kernel.pages.forms import search_field
+from keys import stored_algorithms
 from keys.lifecycle import State, Status
 from keys.metadata import MAX_TAG
 from keys.models.selection import DELETION_AHEAD, EXPIRING_WITHIN, UNUSED_FOR, Finding
@@ -49,10 +49,11 @@ class KeyFilterForm(FilterForm):
         choices=[("", "Any state"), *((word, _state_label(word)) for word in _STATES)],
     )
     algorithm = forms.ChoiceField(
-        required=False, choices=[("", "Any algorithm"), *((name, name) for name in ALGORITHM_NAMES)]
+        required=False, choices=[("", "Any algorithm"), *((name, name) for name in stored_algorithms.NAMES)]
     )
     purpose = forms.ChoiceField(
-        required=False, choices=[("", "Any purpose"), *((name, name.capitalize()) for name in PURPOSES)]
+        required=False,
+        choices=[("", "Any purpose"), *((name, name.capitalize()) for name in stored_algorithms.PURPOSES)],
     )
     tag = forms.CharField(
         required=False,

@@ -4,22 +4,22 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from kernel.clock import process_now
-from kernel.crypto.algorithms import KEY_ALGORITHMS, PURPOSES
+from kernel.crypto.algorithms import KEY_ALGORITHM_ALIASES, KEY_ALGORITHMS
 from kernel.identities import IdentityType
 from kernel.labels import MAX_REASON
 from kernel.rest.fields import (
     ChoiceField,
     KeyAlgorithmField,
-    KeyAlgorithmOrAliasField,
     LabelField,
     StrictSerializer,
     TimestampField,
 )
 from kernel.rest.paging import PageQuery
-from keys import capabilities
+from keys import capabilities, stored_algorithms
 from keys.lifecycle import Origin, State, Status, VersionState
 from keys.metadata import (
     MAX_TAG,
@@ -32,10 +32,20 @@ _ORDERINGS = tuple(
 )
 
 
+@extend_schema_field({"type": "string", "enum": list(stored_algorithms.NAMES)})
+class StoredAlgorithmField(KeyAlgorithmField):
+    """Of a key in responses, which may be a transit key."""
+
+
+@extend_schema_field({"type": "string", "enum": [*stored_algorithms.NAMES, *KEY_ALGORITHM_ALIASES]})
+class _AlgorithmFilterField(KeyAlgorithmField):
+    pass
+
+
 class KeyQuerySerializer(PageQuery):
     name = serializers.CharField(required=False, max_length=64, help_text="exact match of the whole name")
-    algorithm = KeyAlgorithmOrAliasField(required=False, max_length=50)
-    purpose = ChoiceField(required=False, choices=PURPOSES)
+    algorithm = _AlgorithmFilterField(required=False, max_length=50)
+    purpose = ChoiceField(required=False, choices=stored_algorithms.PURPOSES)
     status = ChoiceField(required=False, choices=list(Status))
     tag = serializers.CharField(required=False, max_length=MAX_TAG, trim_whitespace=False)
     search = serializers.CharField(
@@ -59,7 +69,7 @@ class KeySerializer(serializers.Serializer[Key]):
     id = serializers.UUIDField()
     name = serializers.CharField()
     description = serializers.CharField()
-    algorithm = KeyAlgorithmField()
+    algorithm = StoredAlgorithmField()
     key_size = serializers.IntegerField(help_text="in bits")
     purpose = serializers.CharField()
     modes = serializers.ListField(

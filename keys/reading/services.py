@@ -14,7 +14,6 @@ from accounts.authorization import READ_KEYS
 from accounts.principals import Principal
 from accounts.roles import sees_all
 from kernel.clock import database_now
-from kernel.crypto.algorithms import find_key_algorithms
 from kernel.databases.rows import first_of
 from kernel.errors import Invalid, NotFound
 from kernel.trust.row_heads import current_rows
@@ -25,6 +24,7 @@ from keys.models.visibility import visible_parts
 from keys.reach import out_of_reach
 from keys.references import KeyReference
 from keys.ring import metadata_cache
+from keys.stored_algorithms import stored_name
 from keys.ring.key_loading import id_within_reach
 
 _NEWEST_TAGGED: Final = 500
@@ -94,7 +94,7 @@ def list_keys(*, principal: Principal, only: KeyFilter) -> KeyQuerySet:
     lookups = {lookup: given[name] for name, lookup in _LOOKUPS.items() if name in given}
     keys = Key.objects.visible_to(principal).filter(**lookups)
     if "algorithm" in only:
-        keys = keys.filter(algorithm=find_key_algorithms(only["algorithm"])[0].name)
+        keys = keys.filter(algorithm=stored_name(only["algorithm"]))
     if "status" in only or "finding" in only:
         now = database_now()  # a statement on PostgreSQL
         keys = keys.with_status(only["status"], now) if "status" in only else keys

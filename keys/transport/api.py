@@ -38,7 +38,7 @@ from keys.metadata import MAX_DESCRIPTION, MAX_TAG, MAX_TAGS
 from keys.new_material import NewMaterial
 from keys.reading.api import KeyView
 from keys.reading.rest_references import VersionField
-from keys.reading.serializers import KeySerializer, ReasonSerializer
+from keys.reading.serializers import KeySerializer, ReasonSerializer, StoredAlgorithmField
 from keys.transport.jose import AlgChoice
 from keys.transport.public_key_formats import PublicKey
 from keys.transport.services import exporting, import_parameters, importing, public_keys
@@ -220,7 +220,7 @@ class _PublicKeyQuery(_KeySetQuery):
 class PublicKeySerializer(serializers.Serializer[PublicKey]):
     key_id = serializers.UUIDField()
     key_version = serializers.IntegerField()
-    algorithm = KeyAlgorithmField()
+    algorithm = StoredAlgorithmField()
     fingerprint = serializers.CharField(
         help_text="SHA-256 of the SubjectPublicKeyInfo, in hexadecimal digits"
     )

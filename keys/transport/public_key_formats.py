@@ -8,7 +8,8 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from kernel.crypto.asymmetric import hybrid, key_pairs
 from kernel.crypto.encoding import encode_base64url
-from keys.models import KeyVersion
+from kernel.crypto.transit_types import type_of
+from keys.models import Key, KeyVersion
 from keys.transport import jose
 
 
@@ -41,13 +42,20 @@ def public_key_of(version: KeyVersion, choice: jose.AlgChoice) -> PublicKey:
         jwk={
             **_members(algorithm, document),
             "kid": jose.kid_of(version.key_id, version.version),
-            "use": "sig" if key.purpose == "sign" else "enc",
+            **_use(key),
             **({"alg": alg} if alg else {}),
         },
     )
 
 
+def _use(key: Key) -> dict[str, str]:
+    """Without ``use`` for transit keys: those of RSA sign and encrypt."""
+    return {} if key.purpose == "transit" else {"use": "sig" if key.purpose == "sign" else "enc"}
+
+
 def _members(algorithm: str, document: bytes) -> dict[str, Any]:
+    if transit := type_of(algorithm):
+        algorithm = transit.name.replace("ecdsa-", "ec-")
     if algorithm == hybrid.ALGORITHM:  # X-Wing has no JOSE algorithm yet
         return {"kty": "AKP", "pub": encode_base64url(hybrid.raw_public(document))}
     key: Any = key_pairs.load_public(algorithm, document)

@@ -152,6 +152,7 @@ class OverviewView(KeyView):
         return self.show(
             key,
             owner=pages.owner_of(key),
+            transit=key.transit.check_mac() if key.purpose == "transit" else None,
             may_succeed=all(map(self.principal.has_permission, PERMISSIONS))
             and succession.may_be_succeeded(key, key.lifecycle_state(process_now())),
             range=chosen,

@@ -5,7 +5,7 @@ import json
 from django.http import HttpRequest, HttpResponse
 
 from kernel.rules import Rule
-from keys import actions
+from keys import actions, lifecycle
 from keys.pages.views.detail import KeyView
 from keys.transport import jose
 from keys.transport.services import public_keys
@@ -22,7 +22,14 @@ class PublicKeyView(KeyView):
             principal=self.principal, key_id=key.id, choice=jose.AlgChoice(chosen)
         )
         modes = jose.algorithms_of(key.algorithm) if key.purpose == "sign" else {}
-        return self.show(key, found=found, jwk=json.dumps(found.jwk, indent=2), chosen=chosen, modes=modes)
+        return self.show(
+            key,
+            found=found,
+            jwk=json.dumps(found.jwk, indent=2),
+            chosen=chosen,
+            modes=modes,
+            possible=lifecycle.operations_of(key.algorithm, key.purpose),
+        )
 
 
 class PublicKeyFileView(KeyView):

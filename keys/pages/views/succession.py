@@ -39,6 +39,8 @@ SUCCEEDED: Final = replace(KEY, facts=_facts, details="keys/succeed.html", parts
 
 class _SucceedOperation(Operation[Key]):
     def refusal(self, found: Key) -> str:
+        if found.purpose == "transit":
+            return succession.TRANSIT
         may_be = succession.may_be_succeeded(found, found.lifecycle_state(process_now()))
         return "" if may_be else _IMPOSSIBLE
 

@@ -14,7 +14,6 @@ from audit.log.events import Event
 from audit.services.jobs import recorded_requester
 from audit.services.recording import record
 from kernel.clock import database_now
-from kernel.crypto.algorithms import find_key_algorithms
 from kernel.databases.rows import first_of
 from kernel.errors import Denied, Invalid, NotFound
 from kernel.jobs import delivery
@@ -34,6 +33,7 @@ from keys.models import (
 )
 from keys.reading.services import MAX_CHOSEN
 from keys.rotation.services.rotating import new_rotation
+from keys.stored_algorithms import stored_name
 from keys.rotation.services.used_up import find_used_up
 
 READ_PERMISSION: Final = "system.read"
@@ -83,7 +83,7 @@ def request_rotation(
     job = KeyRotationJob(
         **recorded_requester(principal.actor),
         selection=request.selection.value,
-        algorithm=find_key_algorithms(request.algorithm)[0].name if request.algorithm else "",
+        algorithm=stored_name(request.algorithm) if request.algorithm else "",
         policy_id=request.policy_id,
         reason=reason,
         unit="keys",
@@ -126,7 +126,7 @@ def selected_keys(principal: Principal, request: RotationRequest) -> KeyQuerySet
     if request.selection is Selection.DUE:
         return keys.due_for_rotation(database_now())
     if request.selection is Selection.ALGORITHM:
-        return keys.filter(algorithm=find_key_algorithms(request.algorithm)[0].name)
+        return keys.filter(algorithm=stored_name(request.algorithm))
     if request.selection is Selection.POLICY:
         return keys.filter(policy=request.policy_id)
     return keys.filter(pk__in=[key_id for key_id, _ in request.chosen])

@@ -23,6 +23,9 @@ from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, RotationSt
 from keys.new_material import NewMaterial
 
 PERMISSIONS: Final = ("keys.revoke", "keys.rotate", "keys.create")
+TRANSIT: Final = (
+    "Clients of Vault and OpenBao name this key, so another key cannot replace it. Rotate it instead."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +67,16 @@ def succeed_key(
 def material_for_succession(principal: Principal, key_id: UUID, wanted: Successor) -> NewMaterial:
     """Material for the new key, generated before anything is locked: algorithms of keys and policies never change.
 
-    Raises NotFound, UnsupportedAlgorithm, Overloaded, Throttled.
+    Raises NotFound, Invalid (a transit key), UnsupportedAlgorithm, Overloaded, Throttled.
     """
+    keys = Key.objects.within_reach_of(principal).filter(pk=key_id)
+    own, purpose = first_of(keys.values_list("algorithm", "purpose"))
+    _require_replaceable(purpose)
     name = wanted.algorithm
     if name is None and wanted.policy_id is not None:
         policies = EncryptionPolicy.objects.filter(pk=wanted.policy_id)
         name = policies.values_list("algorithm", flat=True).first()
-    if name is None:
-        keys = Key.objects.within_reach_of(principal).filter(pk=key_id)
-        name = first_of(keys.values_list("algorithm", flat=True))
+    name = name or own
     kind = find_key_algorithms(name, allowed=GENERATED_NAMES)[0]
     return new_material.generate(kind, principal.identity)
 
@@ -117,11 +121,19 @@ def _succeed(
 
 
 def may_be_succeeded(key: Key, at: LifecycleState) -> bool:
-    """Whether the state allows it."""
-    return key.successor_id is None and at.status in {Status.ACTIVE, Status.EXPIRED}
+    """Whether the state and the purpose allow it."""
+    return (
+        key.purpose != "transit" and key.successor_id is None and at.status in {Status.ACTIVE, Status.EXPIRED}
+    )
+
+
+def _require_replaceable(purpose: str) -> None:
+    if purpose == "transit":
+        raise Invalid(TRANSIT)
 
 
 def _check(key: Key, now: datetime) -> None:
+    _require_replaceable(key.purpose)
     at = key.lifecycle_state(now)
     if key.successor_id is not None:
         raise IllegalTransition(

@@ -96,6 +96,8 @@ def export_key(
 
 def require_exportable(key: Key, policy: EncryptionPolicy | None) -> None:
     """Raises NotExportable, PolicyViolated, KeyNotUsable, PrivateKeyMissing."""
+    if key.purpose == "transit":  # its material has a format of its own
+        raise NotExportable("Transit keys cannot be exported here.")
     if not key.exportable:
         raise NotExportable
     if policy is not None and not policy.exportable:
