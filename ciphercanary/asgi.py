@@ -15,6 +15,8 @@ from ciphercanary.server.probes import Application, Probes
 from crypto_ops.fast_path.routes import ROUTES
 from crypto_ops.streaming import endpoint as stream_endpoint
 from crypto_ops.streaming.endpoint import StreamEndpoint
+from dialects.vault import fast_path as vault
+from kernel.http.fast_path import FastRoutes, NamedRoutes
 from kernel.observability import deferred
 
 
@@ -24,7 +26,10 @@ async def _end() -> None:
     deferred.write_all()
 
 
-fast_routes = {} if settings.CC_LANE == "off" else ROUTES
+fast_routes: FastRoutes = {}  # noqa: CC6 - a part of the ASGI application
+if settings.CC_LANE != "off":
+    # With traces, Django handles the paths with names, because a span has the pattern of a route.
+    fast_routes = ROUTES if settings.CC_TRACES else NamedRoutes(ROUTES, vault.find)
 heads = ByteBudget(ALL_HEADS)  # noqa: CC6 - a part of the ASGI application
 bodies = ByteBudget(ALL_BODIES * settings.CC_MAX_BODY_BYTES)  # noqa: CC6 - a part of the ASGI application
 bridge = WsgiBridge(  # noqa: CC6 - a part of the ASGI application

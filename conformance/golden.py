@@ -103,7 +103,9 @@ def _differences(place: str, wanted: Any, found: Any) -> Iterator[str]:
     match wanted, found:
         case dict(), dict():
             for name in sorted(wanted.keys() | found.keys()):
-                yield from _differences(f"{place}.{name}", wanted.get(name, NOTHING), found.get(name, NOTHING))
+                yield from _differences(
+                    f"{place}.{name}", wanted.get(name, NOTHING), found.get(name, NOTHING)
+                )
         case list(), list() if len(wanted) == len(found):
             for at, (one, other) in enumerate(zip(wanted, found, strict=True)):
                 yield from _differences(f"{place}[{at}]", one, other)

@@ -13,13 +13,13 @@ from gunicorn.workers.gasgi import ASGIWorker
 
 from ciphercanary.server.connections.byte_budget import ByteBudget
 from ciphercanary.server.connections.fast_path_connection import FastPathProtocol
-from kernel.http.fast_path import FastHandler
+from kernel.http.fast_path import FastHandler, FastRoutes, NamedRoutes
 
 GRACE: Final = 20  # seconds for requests in flight to complete
 
 
 class FastPathWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
-    fast_routes: dict[tuple[bytes, bytes], FastHandler[Any]]
+    fast_routes: NamedRoutes[bytes]
     heads: ByteBudget
     bodies: ByteBudget
 
@@ -29,10 +29,15 @@ class FastPathWorker(ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
         from ciphercanary.asgi import bodies, fast_routes, heads  # noqa: PLC0415 - it sets Django up
 
         self.bodies, self.heads = bodies, heads
-        routes = fast_routes if settings.CC_LANE == "protocol" else {}
-        self.fast_routes = {
-            (method.encode(), path.encode()): handler for (method, path), handler in routes.items()
-        }
+        routes: FastRoutes = fast_routes if settings.CC_LANE == "protocol" else {}
+
+        def find(method: bytes, path: bytes) -> FastHandler[Any] | None:
+            where = method.decode("latin-1"), path.decode("latin-1")
+            return routes.get(where)
+
+        self.fast_routes = NamedRoutes(
+            {(method.encode(), path.encode()): handler for (method, path), handler in routes.items()}, find
+        )
         # Call this on the base class. On a subclass it would cache its result there but read it from the base
         # class, so the C parser would not be found.
         ASGIProtocol._check_h1c_protocol_available()  # noqa: SLF001 - as its own class does

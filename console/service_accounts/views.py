@@ -129,7 +129,7 @@ class ConnectView(FormView[Principal, ConnectForm]):
             token=token,
             text=result.created.text,
             allowed=[OPERATION_LABELS[word_of(scope)] for scope in token.scopes],
-            environment=environment_commands(key and key.kind),
+            environment=environment_commands(None if key is None else key.kind),
             key=key,
             examples=examples,
         )

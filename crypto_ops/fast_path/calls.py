@@ -31,7 +31,7 @@ _NOT_COMPLETED: Final = "not_completed"
 class _ResponseWriter[R, M](Protocol):
     """Writes the responses of one operation."""
 
-    def write(self, result: R, message: M, /) -> bytes:
+    def write(self, result: R, message: M, request_id: str, /) -> bytes:
         """The body of the response to a message."""
         ...
 
@@ -68,7 +68,7 @@ class FastCall(Struct):
         try:
             result = self.decision.finish()
             self.refused = self.route.refused(result)
-            self.body = self.route.write(result, self.message)
+            self.body = self.route.write(result, self.message, self.decision.request_id)
         except Exception:
             logger.exception("an operation failed after its decision")
             self.has_failed = True

@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, override
+from typing import Any, ClassVar, Final, override
 
 import msgspec
 
@@ -43,7 +43,7 @@ from kernel.databases.transactions import call_in_pool
 from kernel.errors import DomainError, Throttled
 from kernel.freshness.stamps import StaleDecision
 from kernel.http import fast_path
-from kernel.http.fast_path import Exchange, FastRequest, FastResponse
+from kernel.http.fast_path import NATIVE, Exchange, FastRequest, FastResponse, HeadForm
 from keys.ring import keyring
 
 logger = logging.getLogger(__name__)
@@ -62,11 +62,24 @@ _PASSED_TO_DJANGO = (
 class FastRoute[M: wire.RequestBody, R: Result]:
     """One operation. ``action``: of its audit events."""
 
-    def __init__(self, action: str, codec: wire.Codec[M, R]) -> None:
+    head: ClassVar[HeadForm] = NATIVE
+
+    def __init__(
+        self,
+        action: str,
+        decode: Callable[[bytes], M],
+        request: Callable[[M], Operation[R]],
+        write: Callable[[R, M, str], bytes],
+    ) -> None:
+        """``decode`` reads a body, and ``write`` makes that of the response, with the request ID."""
         self.action = action
-        self.request = codec.request
-        self.write = codec.write
-        self._decode = msgspec.json.Decoder(codec.body).decode
+        self.request = request
+        self.write = write
+        self._decode = decode
+
+    def refusal(self, error: DomainError, request_id: str, *headers: tuple[bytes, bytes]) -> FastResponse:
+        """The response to a refused request, the same as Django's."""
+        return fast_path.problem(error, request_id, *headers)
 
     def count(self, _request: Any) -> int:
         """The number of messages."""
@@ -138,7 +151,7 @@ class FastRoute[M: wire.RequestBody, R: Result]:
             if isinstance(failure, AuditUnavailable):
                 # The audit event may have been written. If Django repeated the request, there could be two.
                 if principal is None:
-                    return fast_path.problem(failure, sent.request_id)
+                    return self.refusal(failure, sent.request_id)
                 return await self._refuse(failure, Outcome.ERROR, principal, sent, body, until)
             if principal is None:
                 principal = await _verify(sent, origin)
@@ -177,7 +190,8 @@ class FastRoute[M: wire.RequestBody, R: Result]:
             throttle.refund_principal(name, cost)  # Django charges it again
             raise
         observe(result.mode, time.perf_counter() - began, count, self.refused(result))
-        return fast_path.response(self.write(result, message), sent.request_id, *_rate_limit_headers(name))
+        written = self.write(result, message, sent.request_id)
+        return fast_path.response(written, sent.request_id, *_rate_limit_headers(name))
 
     async def _perform(
         self, sent: FastRequest, origin: Origin, principal: Principal, request: Operation[R], until: float
@@ -212,7 +226,7 @@ class FastRoute[M: wire.RequestBody, R: Result]:
             loaders = threads()
             await asyncio.get_running_loop().run_in_executor(loaders, call_in_pool, _wait_until, until, write)
         limits = _rate_limit_headers(principal.identity.budget, getattr(error, "retry_after", None))
-        return fast_path.problem(error, sent.request_id, *limits)
+        return self.refusal(error, sent.request_id, *limits)
 
 
 class FastBatchRoute[M: wire.RequestBody, R: AnyBatchResult](FastRoute[M, R]):

@@ -92,7 +92,7 @@ class Signatures(Body):
 
 class Hmac(Body):
     input: Text = UNSET
-    key_version: Number = UNSET
+    key_version: _Number = UNSET
     algorithm: Text = UNSET
     batch_input: list[Item] | UnsetType | None = UNSET
 

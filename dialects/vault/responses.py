@@ -13,6 +13,8 @@ from dialects.errors import Refusal, wrapped
 from kernel import errors
 from kernel.crypto.errors import DecryptionFailed
 from kernel.errors import DomainError
+from kernel.http import fast_path
+from kernel.http.fast_path import FastResponse
 from kernel.http.problems import ProtocolError, status_of
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -30,7 +32,18 @@ def answer(
     members: Mapping[str, object] = {},
 ) -> HttpResponse:
     """A success response. ``members``: more, beside the usual ones."""
-    body = {
+    return plain({**_envelope(request_id, data, warnings), **members}, status)
+
+
+def answer_body(request_id: str, data: Mapping[str, object]) -> bytes:
+    """The body of ``answer``."""
+    return _body_of(_envelope(request_id, data))
+
+
+def _envelope(
+    request_id: str, data: Mapping[str, object] | None, warnings: Sequence[str] = ()
+) -> dict[str, object]:
+    return {
         "request_id": _uuid_of(request_id),
         "lease_id": "",
         "renewable": False,
@@ -40,7 +53,10 @@ def answer(
         "warnings": list(warnings) or None,
         "auth": None,
     }
-    return plain({**body, **members}, status)
+
+
+def _body_of(members: Mapping[str, object]) -> bytes:
+    return _encode(members) + b"\n"
 
 
 def _uuid_of(request_id: str) -> str:
@@ -50,7 +66,7 @@ def _uuid_of(request_id: str) -> str:
 
 def plain(body: Mapping[str, object], status: int = 200) -> HttpResponse:
     """A response without the usual members."""
-    return HttpResponse(_encode(body) + b"\n", content_type="application/json", status=status)
+    return HttpResponse(_body_of(body), content_type="application/json", status=status)
 
 
 def text_of(error: DomainError) -> str:
@@ -62,8 +78,20 @@ def text_of(error: DomainError) -> str:
 
 def refused(error: DomainError) -> HttpResponse:
     """The response to a refused request. A second text explains a missing permission."""
+    status, body = _refusal(error)
+    return HttpResponse(body, content_type="application/json", status=status)
+
+
+def _refusal(error: DomainError) -> tuple[int, bytes]:
+    """The status and body."""
     status, texts = _form_of(error)
-    return plain({"errors": texts}, status)
+    return status, _body_of({"errors": texts})
+
+
+def fast_refusal(error: DomainError, request_id: str, *headers: tuple[bytes, bytes]) -> FastResponse:
+    """``refused`` on the fast path. ``headers``: of the budget."""
+    _, body = _refusal(error)
+    return fast_path.refusal(error, b"application/json", body, request_id, *headers)
 
 
 def _form_of(error: DomainError) -> tuple[int, list[str]]:

@@ -119,7 +119,7 @@ def _transit(kind: TransitType) -> KeyAlgorithm:
     )
 
 
-_TRANSIT_ALGORITHMS: Final = tuple(map(_transit, TRANSIT_ROWS))
+TRANSIT_ALGORITHMS: Final = tuple(map(_transit, TRANSIT_ROWS))
 """Not in the tables that follow: their keys are created and used by the formats of Vault and OpenBao only."""
 
 ALGORITHM_NAMES: Final = tuple(dict.fromkeys(kind.name for kind in KEY_ALGORITHMS))
@@ -134,7 +134,7 @@ KEY_ALGORITHM_ALIASES: Final = MappingProxyType(
 _BY_NAME: Final = MappingProxyType(
     {name: tuple(kind for kind in KEY_ALGORITHMS if kind.name == name) for name in ALGORITHM_NAMES}
 )
-_TRANSIT_BY_NAME: Final = MappingProxyType({kind.name: kind for kind in _TRANSIT_ALGORITHMS})
+_TRANSIT_BY_NAME: Final = MappingProxyType({kind.name: kind for kind in TRANSIT_ALGORITHMS})
 PURPOSES: Final = tuple(dict.fromkeys(kind.purpose for kind in KEY_ALGORITHMS))
 
 

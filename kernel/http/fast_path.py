@@ -5,10 +5,10 @@ repeated header, a host that Django would reject) falls back to Django, whose re
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, lru_cache
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from django.conf import settings
 from msgspec import Struct
@@ -25,7 +25,6 @@ from kernel.observability.metrics import fast_path_responses_total
 _READ = frozenset(
     {
         b"accept",
-        b"authorization",
         b"content-encoding",
         b"content-type",
         b"host",
@@ -38,7 +37,20 @@ _READ = frozenset(
 )
 _JSON = b"application/json"
 _ACCEPTED = frozenset({None, b"*/*", _JSON})
-_BEARER = b"Bearer "
+
+
+class HeadForm(Struct, frozen=True):
+    """The heads that a route reads. ``token``: the header of the token, with ``scheme`` before it. ``passed_on``: a
+    request with one of these headers goes to Django. ``media_types``: None for a request without one.
+    """
+
+    token: bytes = b"authorization"
+    scheme: bytes = b"Bearer "
+    media_types: frozenset[bytes | None] = frozenset({_JSON})
+    passed_on: frozenset[bytes] = frozenset()
+
+
+NATIVE: Final = HeadForm()
 
 
 class FastRequest(Struct, frozen=True):
@@ -93,6 +105,9 @@ class Exchange(Protocol):
 class FastHandler[C](Protocol):
     """Handles the requests of one route, for callers of type C."""
 
+    @property
+    def head(self) -> HeadForm: ...
+
     async def __call__(
         self, request: FastRequest, body: bytes, failure: DomainError | None = None, /
     ) -> FastResponse | None:
@@ -112,32 +127,52 @@ type FastRoutes = Mapping[tuple[str, str], FastHandler[Any]]
 """By method and path."""
 
 
-def read_scope(scope: Scope) -> FastRequest | None:
+class NamedRoutes[T](dict[tuple[T, T], FastHandler[Any]]):
+    """Routes, some of whose paths contain a name: ``get`` calls ``find`` for these."""
+
+    def __init__(
+        self,
+        routes: Mapping[tuple[T, T], FastHandler[Any]],
+        find: Callable[[T, T], FastHandler[Any] | None],
+    ) -> None:
+        super().__init__(routes)
+        self._find = find
+
+    def get(self, where: tuple[T, T], default: Any = None) -> Any:
+        found = super().get(where)
+        return found or self._find(*where) or default
+
+
+def read_scope(scope: Scope, form: HeadForm) -> FastRequest | None:
     """The request of an ASGI scope if the fast path supports it; None passes it to Django."""
     if scope["query_string"]:
         return None
     peer = scope.get("client")
-    return read(scope["headers"], str(peer[0]) if peer else "", str(scope.get("scheme")))
+    return read(scope["headers"], str(peer[0]) if peer else "", str(scope.get("scheme")), form)
 
 
-def read(headers: Iterable[tuple[bytes, bytes]], peer: str, scheme: str) -> FastRequest | None:
+def read(
+    headers: Iterable[tuple[bytes, bytes]], peer: str, scheme: str, form: HeadForm = NATIVE
+) -> FastRequest | None:
     """Like ``read_scope``, for headers of a request without a query string. Names are in lower case."""
     found: dict[bytes, bytes] = {}
     for name, value in headers:
-        if name in _READ:
+        if name in _READ or name == form.token:
             if name in found:
                 return None
             found[name] = value
+        elif name in form.passed_on:
+            return None
     if not may_forward(peer):
         found.pop(b"x-forwarded-for", None)
         found.pop(b"x-forwarded-proto", None)
-    authorization = found.get(b"authorization", b"")
-    if not authorization.startswith(_BEARER) or not _is_plain(found, scheme):
+    credentials = found.get(form.token, b"")
+    if not credentials or not credentials.startswith(form.scheme) or not _is_plain(found, scheme, form):
         return None
     sent_id = found.get(b"x-request-id", b"").decode("latin-1")
     request_id = choose_request_id(sent_id)
     return FastRequest(
-        token=authorization[len(_BEARER) :].decode("latin-1"),
+        token=credentials[len(form.scheme) :].decode("latin-1"),
         client_ip=client_address(
             peer, found.get(b"x-forwarded-for", b"").decode("latin-1"), settings.CC_TRUSTED_PROXIES
         ),
@@ -147,9 +182,9 @@ def read(headers: Iterable[tuple[bytes, bytes]], peer: str, scheme: str) -> Fast
     )
 
 
-def _is_plain(found: Mapping[bytes, bytes], scheme: str) -> bool:
+def _is_plain(found: Mapping[bytes, bytes], scheme: str, form: HeadForm) -> bool:
     return (
-        found.get(b"content-type") == _JSON
+        found.get(b"content-type") in form.media_types
         and found.get(b"accept") in _ACCEPTED
         and b"content-encoding" not in found
         and b"sec-fetch-site" not in found
@@ -187,9 +222,16 @@ def shared_lines(more: Iterable[tuple[str, str]]) -> bytes:
 def problem(error: DomainError, request_id: str, *more: tuple[bytes, bytes]) -> FastResponse:
     """A refusal, identical to the one that ``kernel.http.problems.render`` makes."""
     body = json.dumps(problems.document(error, request_id)).encode()
+    return refusal(error, problems.CONTENT_TYPE.encode(), body, request_id, *more)
+
+
+def refusal(
+    error: DomainError, content_type: bytes, body: bytes, request_id: str, *more: tuple[bytes, bytes]
+) -> FastResponse:
+    """A refusal whose body another format has."""
     if "retry_after" in error.extra:
         more = (*more, (b"retry-after", str(error.extra["retry_after"]).encode()))
-    headers = _headers(problems.CONTENT_TYPE.encode(), body, request_id, more)
+    headers = _headers(content_type, body, request_id, more)
     return FastResponse(int(problems.status_of(error)), headers, body)
 
 

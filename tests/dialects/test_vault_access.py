@@ -94,7 +94,9 @@ class Keys:
     def send(self, client, use, name=None):
         """The request, about the key with the name."""
         right = "signing" if re.search("/(sign|verify)/", use.path) else "sealing"
-        return client.send(use.method, use.path.replace("KEY", name or right), self.filled(use.body), X_Request_ID="same")
+        return client.send(
+            use.method, use.path.replace("KEY", name or right), self.filled(use.body), X_Request_ID="same"
+        )
 
     def filled(self, value):
         match value:

@@ -45,7 +45,9 @@ def test_the_last_of_two_equal_members_counts(vault, rotated):
 @pytest.mark.parametrize("operation", ["encrypt", "decrypt", "rewrap", "sign", "verify", "hmac"])
 def test_a_batch_has_one_to_a_thousand_items(vault, operation):
     item = {"plaintext": "", "ciphertext": "vault:v1:", "input": "", "signature": "vault:v1:"}
-    responses = {size: vault.error(f"{operation}/absent", {"batch_input": [item] * size}) for size in (0, 1000, 1001)}
+    responses = {
+        size: vault.error(f"{operation}/absent", {"batch_input": [item] * size}) for size in (0, 1000, 1001)
+    }
     assert responses[0] == "missing batch input to process"
     assert responses[1000].endswith("key not found")
     assert responses[1001] == "a batch has at most 1000 items"
@@ -84,7 +86,10 @@ def test_members_of_other_types_are_refused_or_ignored(vault, rotated, value):
     rotated()
     members = "plaintext", "context", "associated_data", "key_version", "partial_failure_response_code"
     bodies = [{**PLAIN, member: value} for member in members]
-    batches = [{"batch_input": [body]} for body in bodies] + [{"batch_input": value}, {"batch_input": [value]}]
+    batches = [{"batch_input": [body]} for body in bodies] + [
+        {"batch_input": value},
+        {"batch_input": [value]},
+    ]
     for body in [*bodies, *batches]:
         assert vault.post("encrypt/orders", body).status in {200, 400}, body
     for path, member in {
@@ -110,7 +115,9 @@ def test_a_rotation_period_is_whole_days_within_ten_years(vault, period):
 def test_an_odd_limit_of_a_list_is_none(vault, limit):
     vault.data("keys/a")
     vault.data("keys/b")
-    listed = [vault.send("GET", f"transit/keys?list=true&limit={each}").json["data"]["keys"] for each in (limit, 1)]
+    listed = [
+        vault.send("GET", f"transit/keys?list=true&limit={each}").json["data"]["keys"] for each in (limit, 1)
+    ]
     assert listed == [["a", "b"], ["a"]]
 
 
@@ -133,8 +140,16 @@ def test_a_response_that_should_be_wrapped_is_refused(vault, rotated, ttl):
 
 def test_the_root_namespace_is_the_only_one(vault, rotated):
     rotated()
-    found = {name: vault.post("encrypt/orders", PLAIN, X_Vault_Namespace=name) for name in ("", "root/", "team", "root/a")}
-    assert {name: response.status for name, response in found.items()} == {"": 200, "root/": 200, "team": 404, "root/a": 404}
+    found = {
+        name: vault.post("encrypt/orders", PLAIN, X_Vault_Namespace=name)
+        for name in ("", "root/", "team", "root/a")
+    }
+    assert {name: response.status for name, response in found.items()} == {
+        "": 200,
+        "root/": 200,
+        "team": 404,
+        "root/a": 404,
+    }
     assert found["team"].json == {"errors": ["namespace not found"]}
 
 
@@ -144,7 +159,10 @@ def test_a_code_for_a_partial_failure_is_one_of_a_response_with_a_body(vault, ro
     batch = {"batch_input": [PLAIN, {"plaintext": "?"}]}
     assert vault.post("encrypt/orders", {**batch, "partial_failure_response_code": code}).status == 400
     for accepted in (200, 207, 599):
-        assert vault.post("encrypt/orders", {**batch, "partial_failure_response_code": accepted}).status == accepted
+        assert (
+            vault.post("encrypt/orders", {**batch, "partial_failure_response_code": accepted}).status
+            == accepted
+        )
     failed = {"batch_input": [{"plaintext": "?"}], "partial_failure_response_code": 200}
     assert vault.post("encrypt/orders", failed).status == 400
 
@@ -152,5 +170,8 @@ def test_a_code_for_a_partial_failure_is_one_of_a_response_with_a_body(vault, ro
 def test_an_error_has_one_shape_and_is_not_kept(vault):
     for response in (vault.post("encrypt/absent", b"{"), vault.send("GET", "odd"), Vault("").post("random")):
         assert list(response.json) == ["errors"]
-        assert (response.headers["Content-Type"], response.headers["Cache-Control"]) == ("application/json", "no-store")
+        assert (response.headers["Content-Type"], response.headers["Cache-Control"]) == (
+            "application/json",
+            "no-store",
+        )
         assert json.loads(response.raw.content) and response.raw.content.endswith(b"\n")

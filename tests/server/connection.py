@@ -107,6 +107,8 @@ class Connection:
         self.protocol, self.transport = self._protocol(self.worker), Transport()
         self.protocol.connection_made(self.transport)
 
+    head = fast_path.NATIVE
+
     def find_caller(self, _request):
         """No caller is known, so each request goes to ``__call__``."""
 

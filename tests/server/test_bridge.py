@@ -169,6 +169,7 @@ def test_the_fast_path_gets_each_request_first_unless_it_has_declined_it(applica
 
 def ask_fast(application, handler, *clients, **scope_values):
     plain = [(b"host", b"localhost"), (b"authorization", b"Bearer x"), (b"content-type", b"application/json")]
+    handler.head = fast_path.NATIVE
     fast = {("POST", "/fast"): handler}
     serve(application, *clients, fast=fast, method="POST", path="/fast", headers=plain, **scope_values)
 

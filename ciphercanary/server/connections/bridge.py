@@ -110,7 +110,7 @@ class WsgiBridge:
 
     async def _try_fast_path(self, scope: Scope, body: bytes) -> AsgiResponse | None:
         handler = None if scope.get(DECLINED) else self._fast.get((scope["method"], scope["path"]))
-        request = None if handler is None else fast_path.read_scope(scope)
+        request = None if handler is None else fast_path.read_scope(scope, handler.head)
         if handler is None or request is None:
             return None
         response = await handler(request, body)

@@ -157,7 +157,7 @@ class FastPathProtocol(KnownHeadProtocol):
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
-        request = self._read_head() if self._is_whole else None
+        request = self._read_head(handler) if self._is_whole else None
         if request is None or not (self._body.size or self._body.grow(self._parser.content_length)):
             self._pass_to_gunicorn()  # which responds 503 if there is no room for the body
             return
@@ -210,8 +210,9 @@ class FastPathProtocol(KnownHeadProtocol):
                 self._responding = None
         super().connection_lost(exc)
 
-    def _read_head(self) -> FastRequest | None:
-        return fast_path.read(self._headers(), self._peer, "https" if self._is_ssl else "http")
+    def _read_head(self, handler: FastHandler[Any]) -> FastRequest | None:
+        scheme = "https" if self._is_ssl else "http"
+        return fast_path.read(self._headers(), self._peer, scheme, handler.head)
 
     async def _respond(
         self, handler: FastHandler[Any], request: FastRequest, body: bytes, failure: DomainError | None

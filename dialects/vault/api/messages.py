@@ -91,11 +91,11 @@ class EncryptView(TransitView):
         _require_plaintexts(body, items)
         key_id = self.key_id(mount, name)
         if items is None:
-            found = self.perform_items(key_id, Sealing, [_sealing(body)])
-            return self.answer(_sealed(found.only), warnings=received.warnings)
-        messages = read_each(items, _sealing)
+            found = self.perform_items(key_id, Sealing, [sealing_of(body)])
+            return self.answer(sealed_members(found.only), warnings=received.warnings)
+        messages = read_each(items, sealing_of)
         found = self.perform_items(key_id, Sealing, messages, is_batch=True)
-        data = {"batch_results": self.batch(items, found, _sealed)}
+        data = {"batch_results": self.batch(items, found, sealed_members)}
         return self.answer(data, warnings=received.warnings, status=_status(found, body))
 
 
@@ -108,10 +108,10 @@ class DecryptView(TransitView):
         _require_ciphertexts(body, items)
         key_id = self.key_id(mount, name)
         if items is None:
-            found = self.perform_items(key_id, Opening, [_opening(body)])
-            return self.answer(_opened(found.only), warnings=received.warnings)
-        found = self.perform_items(key_id, Opening, read_each(items, _opening), is_batch=True)
-        data = {"batch_results": self.batch(items, found, _opened, in_failed={"plaintext": ""})}
+            found = self.perform_items(key_id, Opening, [opening_of(body)])
+            return self.answer(opened_members(found.only), warnings=received.warnings)
+        found = self.perform_items(key_id, Opening, read_each(items, opening_of), is_batch=True)
+        data = {"batch_results": self.batch(items, found, opened_members, in_failed={"plaintext": ""})}
         return self.answer(data, warnings=received.warnings, status=_status(found, body))
 
 
@@ -125,10 +125,12 @@ class RewrapView(TransitView):
         key_id = self.key_id(mount, name)
         if items is None:
             found = self.perform(RewrapRequest(key_id=key_id, items=[_rewrapping(body)]))
-            return self.answer(_sealed(found.only), warnings=received.warnings)
+            return self.answer(sealed_members(found.only), warnings=received.warnings)
         wanted = RewrapRequest(key_id=key_id, items=read_each(items, _rewrapping), is_batch=True)
         found = self.perform(wanted, len(items))
-        return self.answer({"batch_results": self.batch(items, found, _sealed)}, warnings=received.warnings)
+        return self.answer(
+            {"batch_results": self.batch(items, found, sealed_members)}, warnings=received.warnings
+        )
 
 
 class DataKeyView(TransitView):
@@ -150,12 +152,12 @@ class DataKeyView(TransitView):
             aad=_aad(body.associated_data),
             key_version=number(body.key_version),
         )
-        sealed = _sealed(self.perform_items(key_id, SealingDataKey, [item]).only)
+        sealed = sealed_members(self.perform_items(key_id, SealingDataKey, [item]).only)
         disclosed = {"plaintext": encode_base64(item.plaintext)} if form == "plaintext" else {}
         return self.answer({**sealed, **disclosed}, warnings=received.warnings)
 
 
-def _sealing(body: bodies.Encrypt | Item) -> Sealing:
+def sealing_of(body: bodies.Encrypt | Item) -> Sealing:
     plaintext = decode(text(body.plaintext))
     context = decode(text(body.context))
     return Sealing(
@@ -166,7 +168,7 @@ def _sealing(body: bodies.Encrypt | Item) -> Sealing:
     )
 
 
-def _opening(body: bodies.Decrypt | bodies.Rewrap | Item) -> Opening:
+def opening_of(body: bodies.Decrypt | bodies.Rewrap | Item) -> Opening:
     if not text(body.ciphertext):
         raise Invalid("missing ciphertext to decrypt")
     context = decode(text(body.context))
@@ -180,7 +182,7 @@ def _opening(body: bodies.Decrypt | bodies.Rewrap | Item) -> Opening:
 
 
 def _rewrapping(body: bodies.Rewrap | Item) -> Rewrapping:
-    opening = _opening(body)
+    opening = opening_of(body)
     return Rewrapping(
         opening=Opening(sealed=opening.sealed, context=opening.context, key_version=opening.key_version),
         target_version=number(body.key_version),
@@ -228,11 +230,11 @@ def _require_contexts(items: Sequence[Item]) -> None:
         raise Invalid(_CONTEXT_IN_SOME)
 
 
-def _sealed(result: TransitResult) -> dict[str, object]:
+def sealed_members(result: TransitResult) -> dict[str, object]:
     return {"ciphertext": text_of(result.version, result.octets), "key_version": result.version}
 
 
-def _opened(result: TransitResult) -> dict[str, object]:
+def opened_members(result: TransitResult) -> dict[str, object]:
     return {"plaintext": encode_base64(result.octets)}
 
 

@@ -1,7 +1,7 @@
 """Signatures, MACs, hashes and random bytes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from django.http import HttpResponse
@@ -38,25 +38,18 @@ class SignView(TransitView):
     def post(self, _request: Request, mount: str, name: str, algorithm: str = "") -> HttpResponse:
         received = self.received(Signatures)
         body, items = received.body, batch_of(received.body)
-        form = _form_of(body, algorithm)
+        form = form_of(body, algorithm)
         key_id = self.key_id(mount, name)
 
-        def members(result: TransitResult, public_key: str = "publickey") -> dict[str, object]:
-            found = {"signature": _signature_text(result, form), "key_version": result.version}
-            # OpenBao has two names for the same.
-            return found | ({public_key: encode_base64(result.public_key)} if result.public_key else {})
-
         def signing(item: Signatures | Item) -> Signing:
-            return Signing(
-                message=_input(item),
-                form=form,
-                context=_context(item),
-                key_version=number(body.key_version),
-            )
+            return signing_of(item, form, number(body.key_version))
+
+        def members(result: TransitResult) -> dict[str, object]:
+            return signature_members(result, form, public_key="publickey")
 
         if items is None:
             found = self.perform_items(key_id, Signing, [signing(body)])
-            return self.answer(members(found.only, "public_key"), warnings=received.warnings)
+            return self.answer(signature_members(found.only, form), warnings=received.warnings)
         messages = read_each(items, signing)
         found = self.perform_items(key_id, Signing, messages, is_batch=True)
         results = self.batch(items, found, members, in_failed={"key_version": 0})
@@ -71,26 +64,19 @@ class VerifyView(TransitView):
     def post(self, _request: Request, mount: str, name: str, algorithm: str = "") -> HttpResponse:
         received = self.received(Signatures)
         body, items = received.body, batch_of(received.body)
-        verifies_mac = _verifies_mac(body, items)
+        verifies_mac = verifies_mac_of(body, items)
         self.missing_key = (  # type: ignore[misc]  # of this request
             "encryption key not found" if verifies_mac else "signature verification key not found",
             TransitView.missing_key[1],
         )
-        hash_algorithm = _hash_of(body, algorithm)
-        form = None if verifies_mac else _form_of(body, algorithm)
-        if form is None and hash_algorithm not in MAC_HASHES:
-            raise Invalid(f'invalid hash algorithm "{hash_algorithm[:20]}"')
+        kind = VerifyingMac if verifies_mac else Verifying
+        verifying = verifier_of(body, algorithm, verifies_mac=verifies_mac)
         key_id = self.key_id(mount, name)
-
-        def verifying(item: Signatures | Item) -> Verifying | VerifyingMac:
-            return _verifying_mac(item, hash_algorithm) if form is None else _verifying(item, form)
-
-        kind = VerifyingMac if form is None else Verifying
         if items is None:
             found = self.perform_items(key_id, kind, [verifying(body)])
             return self.answer({"valid": bool(found.only.is_valid)}, warnings=received.warnings)
         found = self.perform_items(key_id, kind, read_each(items, verifying), is_batch=True)
-        if form is None:
+        if verifies_mac:
             results = self.batch(items, found, _valid_mac)
         else:
             results = self.batch(items, found, _valid, in_failed={"valid": False})
@@ -104,28 +90,19 @@ class HmacView(TransitView):
         received = self.received(bodies.Hmac)
         body, items = received.body, batch_of(received.body)
         key_id = self.key_id(mount, name)
-        hash_algorithm = algorithm or text(body.algorithm) or _DEFAULT_HASH
-        if hash_algorithm == NO_HASH:
-            raise Invalid("algorithm cannot be none")
-        if hash_algorithm not in MAC_HASHES:
-            raise Invalid("unsupported algorithm '\\x00'")
+        hash_algorithm = mac_hash_of(body, algorithm)
 
         def computing(item: bodies.Hmac | Item) -> ComputingMac:
-            if item.input is UNSET:
-                raise Invalid(_NO_INPUT)
-            return ComputingMac(
-                message=_input(item), hash_algorithm=hash_algorithm, key_version=number(body.key_version)
-            )
-
-        def members(result: TransitResult) -> dict[str, object]:
-            return {"hmac": text_of(result.version, result.octets)}
+            return computing_of(item, hash_algorithm, number(body.key_version))
 
         if items is None:
             found = self.perform_items(key_id, ComputingMac, [computing(body)])
-            return self.answer(members(found.only), warnings=received.warnings)
+            return self.answer(mac_members(found.only), warnings=received.warnings)
         messages = read_each(items, computing)
         found = self.perform_items(key_id, ComputingMac, messages, is_batch=True)
-        return self.answer({"batch_results": self.batch(items, found, members)}, warnings=received.warnings)
+        return self.answer(
+            {"batch_results": self.batch(items, found, mac_members)}, warnings=received.warnings
+        )
 
 
 class HashView(VaultView):
@@ -191,7 +168,7 @@ def _hash_of(body: Signatures, of_path: str) -> str:
     return of_path or text(body.hash_algorithm) or text(body.algorithm) or _DEFAULT_HASH
 
 
-def _form_of(body: Signatures, of_path: str) -> SignatureForm:
+def form_of(body: Signatures, of_path: str) -> SignatureForm:
     """Raises Invalid."""
     marshaling = text(body.marshaling_algorithm) or "asn1"
     if marshaling not in {"asn1", "jws"}:
@@ -216,6 +193,53 @@ def _salt_of(value: Any) -> str:
     return salt
 
 
+def signing_of(item: Signatures | Item, form: SignatureForm, key_version: int) -> Signing:
+    """Raises Invalid."""
+    return Signing(message=_input(item), form=form, context=_context(item), key_version=key_version)
+
+
+def signature_members(
+    result: TransitResult, form: SignatureForm, *, public_key: str = "public_key"
+) -> dict[str, object]:
+    """``public_key``: the member for that of a derived key, which has another name in batches."""
+    members: dict[str, object] = {"signature": _signature_text(result, form), "key_version": result.version}
+    return members | ({public_key: encode_base64(result.public_key)} if result.public_key else {})
+
+
+def verifier_of(
+    body: Signatures, of_path: str, *, verifies_mac: bool
+) -> Callable[[Signatures | Item], Verifying | VerifyingMac]:
+    """Makes the message of the request or of each item. Raises Invalid."""
+    if not verifies_mac:
+        form = form_of(body, of_path)
+        return lambda item: _verifying(item, form)
+    hash_algorithm = _hash_of(body, of_path)
+    if hash_algorithm not in MAC_HASHES:
+        raise Invalid(f'invalid hash algorithm "{hash_algorithm[:20]}"')
+    return lambda item: _verifying_mac(item, hash_algorithm)
+
+
+def mac_hash_of(body: bodies.Hmac, of_path: str) -> str:
+    """Of a MAC that is computed. Raises Invalid."""
+    hash_algorithm = of_path or text(body.algorithm) or _DEFAULT_HASH
+    if hash_algorithm == NO_HASH:
+        raise Invalid("algorithm cannot be none")
+    if hash_algorithm not in MAC_HASHES:
+        raise Invalid("unsupported algorithm '\\x00'")
+    return hash_algorithm
+
+
+def computing_of(item: bodies.Hmac | Item, hash_algorithm: str, key_version: int) -> ComputingMac:
+    """Raises Invalid."""
+    if item.input is UNSET:
+        raise Invalid(_NO_INPUT)
+    return ComputingMac(message=_input(item), hash_algorithm=hash_algorithm, key_version=key_version)
+
+
+def mac_members(result: TransitResult) -> dict[str, object]:
+    return {"hmac": text_of(result.version, result.octets)}
+
+
 def _input(item: Signatures | bodies.Hmac | Item) -> bytes:
     """The message; without one the empty one, but not in a batch. Raises Invalid."""
     if isinstance(item, Item) and item.input is UNSET:
@@ -236,7 +260,7 @@ def _signature_text(result: TransitResult, form: SignatureForm) -> str:
     return text_of(result.version, result.octets)
 
 
-def _verifies_mac(body: Signatures, items: Sequence[Item] | None) -> bool:
+def verifies_mac_of(body: Signatures, items: Sequence[Item] | None) -> bool:
     """Whether the request has an HMAC instead of a signature. Raises Invalid unless all its messages have the same."""
     if items is None:
         if text(body.signature):
