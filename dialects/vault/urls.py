@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from dialects.vault.api import keys, messages, signatures, system
+from dialects.vault.api import keyless, keys, messages, signatures, system
 from dialects.vault.api.base import UnsupportedPathView
 
 _MOUNT = r"(?P<mount>transit)"
@@ -16,10 +16,8 @@ _operations = [
     re_path(rf"^{_MOUNT}/hmac/{_NAME}{_ALGORITHM}$", signatures.HmacView.as_view()),
     re_path(rf"^{_MOUNT}/rewrap/{_NAME}$", messages.RewrapView.as_view()),
     re_path(rf"^{_MOUNT}/datakey/(?P<form>\w+)/{_NAME}$", messages.DataKeyView.as_view()),
-    re_path(
-        rf"^{_MOUNT}/random(?:/(?P<source>\w+))?(?:/(?P<size>[\w-]+))?$", signatures.RandomView.as_view()
-    ),
-    re_path(rf"^{_MOUNT}/hash{_ALGORITHM}$", signatures.HashView.as_view()),
+    re_path(rf"^{_MOUNT}/random(?:/(?P<source>\w+))?(?:/(?P<size>[\w-]+))?$", keyless.RandomView.as_view()),
+    re_path(rf"^{_MOUNT}/hash{_ALGORITHM}$", keyless.HashView.as_view()),
 ]
 _keys = [
     re_path(rf"^{_MOUNT}/keys/?$", keys.KeyListView.as_view()),

@@ -9,26 +9,21 @@ from msgspec import UNSET
 from rest_framework.request import Request
 
 from crypto_ops import actions
-from crypto_ops.secrets.services.random_bytes import generate_random
 from crypto_ops.transit.items import ComputingMac, Signing, Verifying, VerifyingMac
 from crypto_ops.transit.services.operations import TransitResult
 from crypto_ops.transit.texts import PREFIX, parts_of, text_of
-from dialects import actions as dialects_actions
 from dialects.vault import bodies
-from dialects.vault.api.base import VaultView
 from dialects.vault.api.messages import TransitView, read_each
 from dialects.vault.base64 import decode
 from dialects.vault.bodies import Item, Signatures, batch_of, flag, number, text
 from kernel.crypto.encoding import decode_base64url, encode_base64, encode_base64url
-from kernel.crypto.transit.signing import HASHES, MAC_HASHES, NO_HASH, SignatureForm, digest
+from kernel.crypto.transit.signing import MAC_HASHES, NO_HASH, SignatureForm
 from kernel.errors import Invalid
 from kernel.rules import Rule
 
-_DEFAULT_HASH: Final = "sha2-256"
-_MAX_RANDOM: Final = 65_536
-_SOURCES: Final = frozenset({"platform", "seal", "all"})
+DEFAULT_HASH: Final = "sha2-256"
 _NO_INPUT: Final = "missing input for HMAC"
-_INPUT: Final = "unable to decode input as base64: "
+INPUT: Final = "unable to decode input as base64: "
 
 
 class SignView(TransitView):
@@ -105,67 +100,8 @@ class HmacView(TransitView):
         )
 
 
-class HashView(VaultView):
-    """A hash of a message, without a key."""
-
-    rules = {"POST": Rule("crypto.random", dialects_actions.HASH_COMPUTED)}
-
-    def post(self, _request: Request, algorithm: str = "", **_named: str) -> HttpResponse:
-        received = self.received(bodies.Hash)
-        body = received.body
-        if body.input is UNSET:
-            raise Invalid("input missing")
-        message = decode(text(body.input), error=_INPUT)
-        hash_algorithm = algorithm or text(body.algorithm) or _DEFAULT_HASH
-        if hash_algorithm not in HASHES:
-            raise Invalid(f"unsupported algorithm {hash_algorithm[:20]}")
-        form = text(body.format) or "hex"
-        if form not in {"hex", "base64"}:
-            raise Invalid(f'unsupported encoding format {form[:20]}; must be "hex" or "base64"')
-        self.require_current_rights()
-        found = digest(message, hash_algorithm)
-        encoded = found.hex() if form == "hex" else encode_base64(found)
-        return self.answer({"sum": encoded}, warnings=received.warnings)
-
-
-class RandomView(VaultView):
-    """Random bytes. All sources are the generator of the operating system."""
-
-    rules = {"POST": Rule("crypto.random", actions.RANDOM_GENERATED)}
-
-    def post(self, _request: Request, source: str = "", size: str = "", **_named: str) -> HttpResponse:
-        received = self.received(bodies.Random)
-        body = received.body
-        if source and source not in _SOURCES and not size:
-            source, size = "", source
-        source = source or text(body.source) or "platform"
-        wanted = _size_of(size) if size else 32 if body.bytes is UNSET else number(body.bytes)
-        if wanted < 1:
-            raise Invalid("'bytes' cannot be less than 1")
-        if wanted > _MAX_RANDOM:
-            raise Invalid(f"'bytes' should be at most {_MAX_RANDOM}")
-        form = text(body.format) or "base64"
-        if form not in {"hex", "base64"}:
-            raise Invalid(f'unsupported encoding format "{form[:20]}"; must be "hex" or "base64"')
-        if source not in _SOURCES:
-            raise Invalid(
-                f'unsupported entropy source "{source[:20]}"; must be "platform" or "seal", or "all"'
-            )
-        octets = generate_random(wanted, self.principal)
-        encoded = octets.hex() if form == "hex" else encode_base64(octets)
-        return self.answer({"random_bytes": encoded}, warnings=received.warnings)
-
-
-def _size_of(size: str) -> int:
-    if not re.fullmatch(r"-?[0-9]{1,9}", size, re.ASCII):
-        raise Invalid(
-            f'error parsing url-set byte count: strconv.Atoi: parsing "{size[:20]}": invalid syntax'
-        )
-    return int(size)
-
-
 def _hash_of(body: Signatures, of_path: str) -> str:
-    return of_path or text(body.hash_algorithm) or text(body.algorithm) or _DEFAULT_HASH
+    return of_path or text(body.hash_algorithm) or text(body.algorithm) or DEFAULT_HASH
 
 
 def form_of(body: Signatures, of_path: str) -> SignatureForm:
@@ -221,7 +157,7 @@ def verifier_of(
 
 def mac_hash_of(body: bodies.Hmac, of_path: str) -> str:
     """Of a MAC that is computed. Raises Invalid."""
-    hash_algorithm = of_path or text(body.algorithm) or _DEFAULT_HASH
+    hash_algorithm = of_path or text(body.algorithm) or DEFAULT_HASH
     if hash_algorithm == NO_HASH:
         raise Invalid("algorithm cannot be none")
     if hash_algorithm not in MAC_HASHES:
@@ -244,7 +180,7 @@ def _input(item: Signatures | bodies.Hmac | Item) -> bytes:
     """The message; without one the empty one, but not in a batch. Raises Invalid."""
     if isinstance(item, Item) and item.input is UNSET:
         raise Invalid("missing input")
-    return decode(text(item.input), error=_INPUT)
+    return decode(text(item.input), error=INPUT)
 
 
 def _context(item: Signatures | Item) -> bytes:
