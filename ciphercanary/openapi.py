@@ -9,7 +9,7 @@ from kernel import __version__
 from kernel.crypto.algorithms import ALGORITHM_NAMES, GENERATED_NAMES, KEY_ALGORITHM_ALIASES
 from kernel.crypto.modes import AGREEMENT_MODES, KEM_MODES, MAC_MODES, SEALING_MODES, SIGNING_MODES
 from kernel.identities import IdentityType
-from keys import stored_algorithms
+from keys import metadata
 from keys.lifecycle import VersionState
 
 SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
@@ -36,7 +36,7 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
         "CallerTypeEnum": [IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value],
         "IdentityTypeEnum": [kind.value for kind in IdentityType],  # of owners and requesters
         "KeyAlgorithmEnum": list(ALGORITHM_NAMES),
-        "StoredAlgorithmEnum": list(stored_algorithms.NAMES),
+        "StoredAlgorithmEnum": list(metadata.STORED_ALGORITHMS),
         "KeyAlgorithmOrAliasEnum": [*ALGORITHM_NAMES, *KEY_ALGORITHM_ALIASES],
         "GeneratedAlgorithmEnum": [*GENERATED_NAMES, *KEY_ALGORITHM_ALIASES],
         "AlgorithmEnum": list(SEALING_MODES),

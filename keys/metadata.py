@@ -1,10 +1,17 @@
-"""Validation of a key's description, tags, expiry and rotation period. Pure; raises Invalid with the field."""
+"""Validation of a key's description, tags, expiry and rotation period; algorithms of keys. Errors have the field."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from kernel.crypto.algorithms import is_deterministic
+from kernel.crypto.algorithms import (
+    ALGORITHM_NAMES,
+    PURPOSES,
+    TRANSIT_ALGORITHMS,
+    find_key_algorithms,
+    is_deterministic,
+)
+from kernel.crypto.transit_types import type_of
 from kernel.errors import Invalid
 from kernel.labels import label_fault, prose_fault
 
@@ -13,6 +20,9 @@ MAX_TAGS: Final = 20
 MAX_TAG: Final = 64
 MAX_ROTATION_PERIOD: Final = 3650  # days
 MAX_VERSION: Final = 2**31 - 1  # the limit of the version columns
+# Of all keys: those that the API creates, and transit keys.
+STORED_ALGORITHMS: Final = (*ALGORITHM_NAMES, *(kind.name for kind in TRANSIT_ALGORITHMS))
+STORED_PURPOSES: Final = (*PURPOSES, "transit")
 
 
 def check_description(description: str) -> None:
@@ -46,3 +56,8 @@ def check_expiry(expires_at: datetime | None, activates_at: datetime | None, now
         raise Invalid.of_field("expires_at", "Must be in the future.")
     if activates_at is not None and expires_at <= activates_at:
         raise Invalid.of_field("expires_at", "Must be after activates_at.")
+
+
+def stored_name(algorithm: str) -> str:
+    """The name in stored keys of an algorithm or alias. Raises UnsupportedAlgorithm."""
+    return algorithm if type_of(algorithm) else find_key_algorithms(algorithm)[0].name

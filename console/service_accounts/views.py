@@ -31,6 +31,7 @@ from kernel.rules import Rule
 from keys.explanations import OPERATION_LABELS
 from keys.lifecycle import Status
 from keys.models import Key
+from keys.models.transit import transit_name_of
 from keys.reading import services as reading
 from keys.references import PREFIX
 
@@ -118,7 +119,7 @@ class ConnectView(FormView[Principal, ConnectForm]):
             if key is None
             else examples_of(
                 kind=key.kind,
-                key_id=key.transit_name or PREFIX + key.name,
+                key_id=transit_name_of(key) or PREFIX + key.name,
                 mode=key.default_mode,
                 operations=[word_of(scope) for scope in token.scopes],
             )
@@ -129,7 +130,7 @@ class ConnectView(FormView[Principal, ConnectForm]):
             token=token,
             text=result.created.text,
             allowed=[OPERATION_LABELS[word_of(scope)] for scope in token.scopes],
-            environment=environment_commands(None if key is None else key.kind),
+            environment=environment_commands(key.kind if key else None),
             key=key,
             examples=examples,
         )

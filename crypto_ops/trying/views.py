@@ -51,6 +51,7 @@ from kernel.rules import Rule
 from keys import capabilities
 from keys.lifecycle import operations_of
 from keys.models import Key
+from keys.models.transit import transit_name_of
 from keys.pages.views.detail import KeyView
 
 _NOT_DECRYPTED: Final = (
@@ -114,7 +115,7 @@ class TryView(KeyView, FormView[Principal, TrialForm]):
         key = super().find(name)
         if key.purpose == "transit":
             raise NotFound(
-                f"Clients of Vault and OpenBao use this key as {key.transit_name}. Its page Use it has programs."
+                f"Clients of Vault and OpenBao use this key as {transit_name_of(key)}. Its page Use it has programs."
             )
         return key
 
@@ -223,14 +224,14 @@ class UseView(KeyView):
     def get(self, request: HttpRequest, name: str) -> HttpResponse:
         key = self.find(name)
         asked = request.GET.get("lang", "")
-        kind = key.kind
+        kind, transit_name = key.kind, transit_name_of(key)
         languages = languages_of(kind)
         language = asked if asked in languages else next(iter(languages))
         choices = operation_choices(self.principal, key)
         steps = steps_of(
             language,
             kind=kind,
-            key_id=key.transit_name or str(key.id),
+            key_id=transit_name or str(key.id),
             mode=key.default_mode,
         )
         return self.show(
@@ -240,6 +241,7 @@ class UseView(KeyView):
             # An imported key may lack an operation that the other steps need.
             steps=steps[:1] if capabilities.excluded_operations(key) else steps,
             closed=[choice for choice in choices if choice.reason],
+            transit_name=transit_name,
             server=settings.CC_PUBLIC_URL,
             may_call=len(choices) == len(operations_of(key.algorithm, key.purpose)),
         )

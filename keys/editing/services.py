@@ -29,6 +29,7 @@ from keys.lifecycle import State, VersionState
 from keys.models import Key
 from keys.models.rotation_policy import RotationPolicy
 from keys.models.selection import searched_text
+from keys.models.transit import transit_name_of
 
 _UNPROVEN: Final = "Nothing proves that the tags of this key are unaltered. Set its tags on its page first."
 
@@ -64,7 +65,7 @@ def update_key(
     is_first_cover = "tags" in changes and key.granting_tags != key.tags
     if trail.key_values(key) == before and not is_first_cover:
         return key
-    key.searched_text = searched_text(key.name, key.description, key.tags, key.transit_name)
+    key.searched_text = searched_text(key.name, key.description, key.tags, transit_name_of(key))
     key.save_with_mac(sets_all_fields="tags" in changes)
     change = RowChange.of_row(key, before=before, after=trail.key_values(key))
     finish_change(principal, actions.KEY_UPDATED, key, [change])

@@ -170,11 +170,6 @@ class Key(MacProtectedRow):
         return self.kind.key_size
 
     @property
-    def transit_name(self) -> str:
-        """``MOUNT/NAME`` of a transit key, otherwise "". Raises IntegrityFailed."""
-        return str(self.transit.check_mac()) if self.purpose == "transit" else ""
-
-    @property
     def has_private_key(self) -> bool:
         """False if only the public key was imported."""
         return self.origin != Origin.PUBLIC_KEY

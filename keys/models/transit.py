@@ -1,10 +1,13 @@
 """What transit keys have beside the columns of every key."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 
 from kernel.trust.row_mac import MacField, MacProtectedRow
+
+if TYPE_CHECKING:
+    from keys.models.keys import Key
 
 MAX_MOUNT = MAX_NAME = 255  # characters
 
@@ -32,3 +35,8 @@ class TransitKey(MacProtectedRow):
 
     def mac_fields(self) -> tuple[MacField, ...]:
         return (self.key_id, self.mount, self.name, self.min_encryption_version, self.allow_plaintext_backup)
+
+
+def transit_name_of(key: "Key") -> str:
+    """The mount and name of a transit key, otherwise "". Raises IntegrityFailed."""
+    return str(key.transit.check_mac()) if key.purpose == "transit" else ""

@@ -7,7 +7,7 @@ from django import forms
 
 from kernel.pages.filter_forms import FilterForm
 from kernel.pages.forms import search_field
-from keys import stored_algorithms
+from keys import metadata
 from keys.lifecycle import State, Status
 from keys.metadata import MAX_TAG
 from keys.models.selection import DELETION_AHEAD, EXPIRING_WITHIN, UNUSED_FOR, Finding
@@ -49,11 +49,12 @@ class KeyFilterForm(FilterForm):
         choices=[("", "Any state"), *((word, _state_label(word)) for word in _STATES)],
     )
     algorithm = forms.ChoiceField(
-        required=False, choices=[("", "Any algorithm"), *((name, name) for name in stored_algorithms.NAMES)]
+        required=False,
+        choices=[("", "Any algorithm"), *((name, name) for name in metadata.STORED_ALGORITHMS)],
     )
     purpose = forms.ChoiceField(
         required=False,
-        choices=[("", "Any purpose"), *((name, name.capitalize()) for name in stored_algorithms.PURPOSES)],
+        choices=[("", "Any purpose"), *((name, name.capitalize()) for name in metadata.STORED_PURPOSES)],
     )
     tag = forms.CharField(
         required=False,

@@ -19,7 +19,7 @@ from kernel.rest.fields import (
     TimestampField,
 )
 from kernel.rest.paging import PageQuery
-from keys import capabilities, stored_algorithms
+from keys import capabilities, metadata
 from keys.lifecycle import Origin, State, Status, VersionState
 from keys.metadata import (
     MAX_TAG,
@@ -32,12 +32,12 @@ _ORDERINGS = tuple(
 )
 
 
-@extend_schema_field({"type": "string", "enum": list(stored_algorithms.NAMES)})
+@extend_schema_field({"type": "string", "enum": list(metadata.STORED_ALGORITHMS)})
 class StoredAlgorithmField(KeyAlgorithmField):
     """Of a key in responses, which may be a transit key."""
 
 
-@extend_schema_field({"type": "string", "enum": [*stored_algorithms.NAMES, *KEY_ALGORITHM_ALIASES]})
+@extend_schema_field({"type": "string", "enum": [*metadata.STORED_ALGORITHMS, *KEY_ALGORITHM_ALIASES]})
 class _AlgorithmFilterField(KeyAlgorithmField):
     pass
 
@@ -45,7 +45,7 @@ class _AlgorithmFilterField(KeyAlgorithmField):
 class KeyQuerySerializer(PageQuery):
     name = serializers.CharField(required=False, max_length=64, help_text="exact match of the whole name")
     algorithm = _AlgorithmFilterField(required=False, max_length=50)
-    purpose = ChoiceField(required=False, choices=stored_algorithms.PURPOSES)
+    purpose = ChoiceField(required=False, choices=metadata.STORED_PURPOSES)
     status = ChoiceField(required=False, choices=list(Status))
     tag = serializers.CharField(required=False, max_length=MAX_TAG, trim_whitespace=False)
     search = serializers.CharField(

@@ -18,6 +18,7 @@ from kernel.databases.rows import first_of
 from kernel.errors import Invalid, NotFound
 from kernel.trust.row_heads import current_rows
 from keys.lifecycle import State, Status
+from keys.metadata import stored_name
 from keys.models import Key, KeyGrant, KeyQuerySet, KeyVersion
 from keys.models.selection import Finding, fold, in_order, window_after
 from keys.models.visibility import visible_parts

@@ -22,6 +22,7 @@ from kernel.jobs.progress import Report
 from kernel.jobs.running import run_leased
 from kernel.labels import check_reason
 from keys import actions, lifecycle
+from keys.metadata import stored_name
 from keys.models import (
     EncryptionPolicy,
     Key,
