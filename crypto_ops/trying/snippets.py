@@ -129,14 +129,16 @@ def examples_of(*, kind: KeyAlgorithm, key_id: str, mode: str, operations: Colle
 
 
 def _transit_examples(kind: TransitType, name: str, operations: Collection[str]) -> list[_Step]:
-    return [
-        _Step(
-            label, text, "\n".join(each.substitute(placeholders_of(kind, name, shown)) for each in programs)
-        )
-        for language, (label, text) in _TRANSIT_LANGUAGES.items()
-        for shown in operations_shown(kind)
-        if (programs := _allowed(TRANSIT_PROGRAMS[language, shown], shown, operations))
-    ]
+    steps = []
+    for language, (label, text) in _TRANSIT_LANGUAGES.items():
+        programs = [
+            program.substitute(placeholders_of(kind, name, shown))
+            for shown in operations_shown(kind)
+            for program in _allowed(TRANSIT_PROGRAMS[language, shown], shown, operations)
+        ]
+        if programs:
+            steps.append(_Step(label, text, "\n".join(programs)))
+    return steps
 
 
 def _allowed(programs: Sequence[Program], purpose: str, operations: Collection[str]) -> Sequence[Program]:

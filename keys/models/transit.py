@@ -1,4 +1,4 @@
-"""What transit keys have beside the columns of every key."""
+"""The columns that only transit keys have."""
 
 from typing import TYPE_CHECKING, ClassVar
 

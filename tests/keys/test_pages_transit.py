@@ -1,7 +1,14 @@
 """The pages of transit keys, which clients of Vault and OpenBao create."""
 
+import ast
+import os
+import re
+import subprocess
+from html import unescape
+
 import pytest
 
+from kernel.crypto.modes import RANDOM_NONCE_LIMIT
 from keys.deletion import services as deletion
 from keys.editing import services as editing
 from keys.models import Key
@@ -89,6 +96,7 @@ def test_the_overview_and_the_lists_have_the_transit_name(admin, create):
         assert [each["id"] for each in admin.api.get(f"/api/v1/keys?{query}").json["results"]] == [
             str(key.id)
         ]
+    assert admin.api.get(f"/api/v1/keys/{key.id}/usage").json["budget"]["limit"] == RANDOM_NONCE_LIMIT
     assert "as transit/Orders_v2. Its page" in plain(browser.get(f"/keys/{key.name}/try/"))
 
 
@@ -105,6 +113,45 @@ def test_the_api_reads_a_transit_key_and_its_public_key(admin, create, name):
     assert public.json["pem"].startswith("-----BEGIN PUBLIC KEY-----")
     assert listed.json["keys"] == [public.json["jwk"]]
     assert public.json["jwk"].keys() >= {"kty", "kid"}
+
+
+def _programs(browser, key, language):
+    """The first program, which sets the server and the token, and the others."""
+    page = text(browser.get(f"/keys/{key.name}/use/?lang={language}"))
+    first, *others = re.findall(r"<pre[^>]*data-value>(.*?)</pre>", page, re.DOTALL)
+    return unescape(first), unescape("\n".join(others))
+
+
+def test_use_it_has_programs_for_each_client(admin, create, settings):
+    settings.CC_PUBLIC_URL = "https://keys.example.org"
+    key, browser = create(), signed_in(admin)
+    for language, call in {
+        "hvac": 'transit.encrypt_data("Orders_v2", message, mount_point="transit")',
+        "bao": "bao write -field=ciphertext transit/encrypt/Orders_v2",
+        "curl": '"$VAULT_ADDR/v1/transit/encrypt/Orders_v2"',
+    }.items():
+        first, others = _programs(browser, key, language)
+        assert "export VAULT_ADDR=https://keys.example.org\n" in first
+        assert call in others
+        assert "@@" not in others
+    ast.parse(_programs(browser, create("letters"), "hvac")[1])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("name", "output"), [("rows", "hello canary"), ("letters", "true"), ("marks", "true")]
+)
+def test_the_programs_run_as_shown(admin, create, live_server, name, output):
+    _, program = _programs(signed_in(admin), create(name), "curl")
+    sent = {
+        "PATH": os.environ["PATH"],
+        "VAULT_ADDR": live_server.url,
+        "VAULT_TOKEN": with_token(admin).api.token,
+    }
+    command = ["bash", "-euo", "pipefail", "-s"]
+    done = subprocess.run(command, input=program, env=sent, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("vault:v1:")
+    assert done.stdout.rstrip().endswith(output)
 
 
 def _refusals(key):

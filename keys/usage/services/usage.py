@@ -22,6 +22,7 @@ from audit.usage.sums import HOUR, Span, step_of
 from kernel.clock import process_now
 from kernel.crypto.algorithms import is_deterministic
 from kernel.crypto.modes import SEALING_MODES
+from kernel.crypto.transit_types import type_of
 from keys.impact import PROTECTED
 from keys.models import Key, KeyVersion
 from keys.reading.services import get_key
@@ -191,7 +192,9 @@ def start_of(days: int) -> datetime:
 
 
 def _limit(key: Key) -> int | None:
-    limits = (SEALING_MODES[mode].invocation_limit for mode in key.modes if mode in SEALING_MODES)
+    transit = type_of(key.algorithm)
+    modes = transit.modes.values() if transit else filter(None, map(SEALING_MODES.get, key.modes))
+    limits = (mode.invocation_limit for mode in modes)
     return min((limit for limit in limits if limit is not None), default=None)
 
 
