@@ -14,6 +14,7 @@ from keys.models import (
     KeyRotation,
     KeyRotationJob,
     KeyVersion,
+    TransitKey,
 )
 
 
@@ -42,6 +43,12 @@ read_only(
     "key version state is_primary kek_id uses_reserved created_at",
     list_filter="state is_primary",
     ordering="key__name -version",
+)
+read_only(
+    TransitKey,
+    "mount name key min_encryption_version allow_plaintext_backup",
+    list_filter="mount",
+    ordering="mount name",
 )
 read_only(
     KeyRotation,

@@ -49,13 +49,13 @@ OF_ONE_VERSION: Final = frozenset({KeyAction.DISABLE_VERSION, KeyAction.SCHEDULE
 _KEEP_PROCESSING: Final = frozenset({KeyAction.ROTATE, KeyAction.REVOKE})
 
 
-def affected(action: KeyAction, number: int, *, minimum: int, is_deterministic: bool) -> Selection | None:
+def affected(action: KeyAction, number: int, *, minimum: int, names_versions: bool) -> Selection | None:
     """The operations that the action denies; None if there are none.
 
     ``number`` is the new minimum version, or the version that the action concerns; other actions ignore it. ``minimum``
-    is the present one. Only a deterministic mode also encrypts with an earlier version than the primary one.
+    is the present one. ``names_versions``: whether requests may protect with an earlier version than the primary one.
     """
-    spared = () if is_deterministic else PROTECTED
+    spared = () if names_versions else PROTECTED
     match action:
         case KeyAction.ROTATE:
             return None

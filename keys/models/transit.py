@@ -15,7 +15,8 @@ MAX_MOUNT = MAX_NAME = 255  # characters
 class TransitKey(MacProtectedRow):
     """The mount, name and settings by which clients of Vault and OpenBao use a key.
 
-    ``name``: case-sensitive, unlike the name of the key. ``min_encryption_version``: 0 for the primary version only.
+    ``name``: case-sensitive, unlike the name of the key. ``min_encryption_version``: the earliest that a request to
+    encrypt may name, 0 for the minimum decryption version.
     """
 
     MAC_LABEL: ClassVar[str] = "transit_keys"

@@ -87,7 +87,7 @@ def test_the_overview_and_the_lists_have_the_transit_name(admin, create):
     editing.update_key(principal=admin.principal, key_id=key.id, changes={"tags": ["billing"]})
     overview = plain(browser.get(f"/keys/{key.name}/"))
     assert "transit/Orders_v2" in overview
-    assert "Minimum encryption versionThe primary version" in overview
+    assert "Minimum encryption versionVersion 1" in overview
     for word in ("orders_V2", "transit/orders", "billing"):
         assert key.name in text(browser.get(f"/keys/?search={word}"))
         assert key.name in text(browser.get(f"/search/?q={word}"))

@@ -139,6 +139,16 @@ class KeyView(ShowsLog, PageView[Principal]):
         return f"{reverse('key-activity', args=[key.name])}?{query}"
 
 
+def _transit_facts(key: Key) -> dict[str, Any]:
+    if key.purpose != "transit":
+        return {}
+    transit = key.transit.check_mac()
+    return {
+        "transit": transit,
+        "encrypts_from": max(transit.min_encryption_version, key.min_decryption_version),
+    }
+
+
 class OverviewView(KeyView):
     rules = {"GET": Rule("keys.read", actions.KEY_READ)}
     template = "keys/overview.html"
@@ -152,7 +162,7 @@ class OverviewView(KeyView):
         return self.show(
             key,
             owner=pages.owner_of(key),
-            transit=key.transit.check_mac() if key.purpose == "transit" else None,
+            **_transit_facts(key),
             may_succeed=all(map(self.principal.has_permission, PERMISSIONS))
             and succession.may_be_succeeded(key, key.lifecycle_state(process_now())),
             range=chosen,

@@ -9,13 +9,12 @@ from uuid import UUID
 from accounts.principals import Principal
 from audit.usage.of_key import Selection, Total, totals, totals_by_caller
 from kernel.clock import process_now
-from kernel.crypto.algorithms import is_deterministic
 from kernel.errors import Invalid
 from keys.impact import OF_ONE_VERSION, Advice, KeyAction, StoppedVersions, affected, stopped_versions
 from keys.models import Key
 from keys.reading.services import get_key
 from keys.usage.services.callers import CallerUses, by_action, callers_shown_to
-from keys.usage.services.usage import DEFAULT_DAYS, UseRecord, read_record, start_of
+from keys.usage.services.usage import DEFAULT_DAYS, UseRecord, names_versions, read_record, start_of
 
 _RECENT: Final = timedelta(days=7)
 
@@ -101,7 +100,7 @@ def read_impact(
 
 def _selection(key: Key, action: KeyAction, number: int) -> Selection | None:
     minimum = key.min_decryption_version
-    return affected(action, number, minimum=minimum, is_deterministic=is_deterministic(key.algorithm))
+    return affected(action, number, minimum=minimum, names_versions=names_versions(key))
 
 
 def _forecast(key: Key, action: KeyAction, number: int, denied: Sequence[Total]) -> Forecast:

@@ -181,6 +181,11 @@ def budget_of(key: Key, version: KeyVersion) -> Budget | None:
     return None if limit is None else Budget(version.uses_reserved, limit)
 
 
+def names_versions(key: Key) -> bool:
+    """Whether requests may protect with an earlier version than the primary one."""
+    return key.purpose == "transit" or is_deterministic(key.algorithm)
+
+
 def start_of(days: int) -> datetime:
     """The first hour of the last ``days`` times 24 hours, as the figures of 24 hours count them.
 
@@ -214,7 +219,6 @@ def _uses(key: Key, totals: Sequence[VersionTotal]) -> VersionUses:
         for each in last
         if each != UNNAMED
     }
-    # A caller may also encrypt deterministically with an earlier version than the primary one.
-    needed = {*processed, *(protected if is_deterministic(key.algorithm) else ()), key.primary_version}
+    needed = {*processed, *(protected if names_versions(key) else ()), key.primary_version}
     allowed = [version for version in needed if version >= key.min_decryption_version]
     return VersionUses(by_version, processed[UNNAMED], None if UNNAMED in needed else min(allowed))
