@@ -26,7 +26,6 @@ from keys.reach import out_of_reach
 from keys.references import KeyReference
 from keys.ring import metadata_cache
 from keys.ring.key_loading import id_within_reach
-from keys.stored_algorithms import stored_name
 
 _NEWEST_TAGGED: Final = 500
 _FREQUENT_TAGS: Final = 20

@@ -108,7 +108,9 @@ class TransitRequest(KeyRequest[TransitResults], frozen=True, kw_only=True):
         results = [versions.perform(item) for item in self.items]
         refusals = refusals_of(results)
         succeeded = len(results) - len(refusals)
-        event = batch_event(kind.action, entry, versions.only, versions.mode, succeeded, refusals)
+        invalid = sum(result.is_valid is False for result in results if isinstance(result, TransitResult))
+        facts = {"invalid": invalid} if invalid else {}
+        event = batch_event(kind.action, entry, versions.only, versions.mode, succeeded, refusals, **facts)
         found = TransitResults(mode=versions.mode, key_id=entry.key_id, results=results)
         return decision_of(found, event, context, size=found.size, protects=entry if kind.protects else None)
 

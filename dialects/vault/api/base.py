@@ -48,12 +48,14 @@ class VaultView(EngineView, KeyReferenceView):
     missing_key: ClassVar[tuple[str, HTTPStatus]] = ("encryption key not found", HTTPStatus.BAD_REQUEST)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(
+            request, *args, **kwargs
+        )  # first, because the log names the caller of a refused request
         if request.headers.get(_WRAP_TTL, "") not in _UNWRAPPED:
             # Without wrapping, the response would show in plain what the client wants to hide.
             raise Refusal("response wrapping is not supported by this server", HTTPStatus.BAD_REQUEST)
         if request.headers.get(_NAMESPACE, "").strip("/") not in _ROOT:
             raise Refusal("namespace not found", HTTPStatus.NOT_FOUND)
-        super().initial(request, *args, **kwargs)
 
     def handle_exception(self, exc: Exception) -> Response | HttpResponse:  # type: ignore[override]  # DRF accepts both
         super().handle_exception(exc)  # records the refusal, and compares the caller's rights

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from msgspec import UNSET
 from rest_framework.request import Request
 
+from audit.middleware import HOLDS_REFUSALS
 from crypto_ops import actions
 from crypto_ops.deciding.services import KeyRequest, perform_measured
 from crypto_ops.items.api import charge_the_rest
@@ -28,6 +29,7 @@ from dialects.vault.bodies import Item, batch_of, number, present, text
 from dialects.vault.responses import text_of as refusal_of
 from kernel.crypto.encoding import encode_base64
 from kernel.errors import DomainError, Invalid
+from kernel.http.context import in_context
 from kernel.rules import Rule
 
 _BITS: Final = frozenset({128, 256, 512})
@@ -81,6 +83,15 @@ class TransitView(VaultView):
             for item, result in zip(items, found.results, strict=True)
         ]
 
+    def status_of_batch(self, found: TransitResults, body: bodies.Encrypt | bodies.Decrypt) -> int:
+        """400 for a refused item, or the code that the request names if other items succeeded."""
+        if not found.refused:
+            return HTTPStatus.OK
+        in_context(self.request).META[HOLDS_REFUSALS] = []  # the batch is on record already
+        code = present(body.partial_failure_response_code)
+        is_partial = found.refused < len(found.results)
+        return code if is_partial and code in _CODES else HTTPStatus.BAD_REQUEST
+
 
 class EncryptView(TransitView):
     rules = {"POST": Rule("crypto.encrypt", actions.MESSAGE_ENCRYPTED)}
@@ -96,7 +107,7 @@ class EncryptView(TransitView):
         messages = read_each(items, sealing_of)
         found = self.perform_items(key_id, Sealing, messages, is_batch=True)
         data = {"batch_results": self.batch(items, found, sealed_members)}
-        return self.answer(data, warnings=received.warnings, status=_status(found, body))
+        return self.answer(data, warnings=received.warnings, status=self.status_of_batch(found, body))
 
 
 class DecryptView(TransitView):
@@ -112,7 +123,7 @@ class DecryptView(TransitView):
             return self.answer(opened_members(found.only), warnings=received.warnings)
         found = self.perform_items(key_id, Opening, read_each(items, opening_of), is_batch=True)
         data = {"batch_results": self.batch(items, found, opened_members, in_failed={"plaintext": ""})}
-        return self.answer(data, warnings=received.warnings, status=_status(found, body))
+        return self.answer(data, warnings=received.warnings, status=self.status_of_batch(found, body))
 
 
 class RewrapView(TransitView):
@@ -236,13 +247,3 @@ def sealed_members(result: TransitResult) -> dict[str, object]:
 
 def opened_members(result: TransitResult) -> dict[str, object]:
     return {"plaintext": encode_base64(result.octets)}
-
-
-def _status(found: TransitResults, body: bodies.Encrypt | bodies.Decrypt) -> int:
-    """Of a batch: 400, or the code that the request names if some of its items succeeded. Raises Invalid."""
-    if not found.refused:
-        return HTTPStatus.OK
-    code = present(body.partial_failure_response_code)
-    if code is None or found.refused == len(found.results):
-        return HTTPStatus.BAD_REQUEST
-    return code if code in _CODES else HTTPStatus.BAD_REQUEST

@@ -35,7 +35,6 @@ from keys.models import (
 from keys.reading.services import MAX_CHOSEN
 from keys.rotation.services.rotating import new_rotation
 from keys.rotation.services.used_up import find_used_up
-from keys.stored_algorithms import stored_name
 
 READ_PERMISSION: Final = "system.read"
 _SHOWN: Final = 50

@@ -1,0 +1,63 @@
+"""The native API refuses transit keys where their format would be misread."""
+
+import pytest
+
+from tests.dialects.conftest import TEXT, native_key
+from tests.endpoints import REASON
+from tests.personas import b64
+
+DATA = b64(TEXT)
+
+
+@pytest.fixture
+def native(vault, rotated):
+    """Sends requests about a transit key of this type to the native API."""
+    headers = {"Authorization": f"Bearer {vault.token}"}
+
+    def send(method, path, body, kind="aes256-gcm96"):
+        rotated(
+            "orders", versions=1, type=kind, exportable=True, **({"key_size": 32} if kind == "hmac" else {})
+        )
+        key_id = str(native_key("orders").id)
+        filled = {name: key_id if value == "KEY" else value for name, value in body.items()}
+        return vault.api.send(method, f"/api/v1/{path.replace('KEY', key_id)}", filled, **headers)
+
+    return send
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "kind"),
+    [
+        ("encrypt", {"algorithm": "aes-256-gcm", "data": DATA, "key_id": "KEY"}, "aes256-gcm96"),
+        (
+            "encrypt/batch",
+            {"algorithm": "aes-256-gcm", "items": [{"data": DATA}], "key_id": "KEY"},
+            "aes256-gcm96",
+        ),
+        ("encrypt", {"algorithm": "rsa-oaep-sha256", "data": DATA, "key_id": "KEY"}, "rsa-3072"),
+        ("data-keys", {"key_id": "KEY"}, "aes256-gcm96"),
+        ("derive", {"key_id": "KEY", "context": DATA, "size": 32}, "aes256-gcm96"),
+        ("sign", {"key_id": "KEY", "message": DATA}, "ed25519"),
+        ("verify", {"key_id": "KEY", "message": DATA, "signature": DATA}, "ed25519"),
+        ("mac", {"key_id": "KEY", "message": DATA}, "hmac"),
+    ],
+)
+def test_an_operation_names_the_purpose_of_a_transit_key(native, path, body, kind):
+    response = native("POST", path, body, kind)
+    assert (response.status, response.code) == (400, "unsupported_algorithm"), response.json
+    assert "purpose of this key is transit" in response.json["detail"]
+
+
+def test_the_modes_of_transit_keys_are_none_of_the_native_api(native):
+    response = native("POST", "encrypt", {"algorithm": "vault-aes256-gcm96", "data": DATA, "key_id": "KEY"})
+    assert (response.status, response.code) == (400, "unsupported_algorithm")
+
+
+def test_no_native_request_creates_a_transit_key(native):
+    response = native("POST", "keys", {"name": "native", "algorithm": "vault-aes256-gcm96"})
+    assert (response.status, response.code) == (400, "unsupported_algorithm")
+
+
+def test_the_list_and_the_states_of_keys_include_transit_keys(native):
+    assert native("GET", "keys/KEY", {}).json["purpose"] == "transit"
+    assert native("POST", "keys/KEY/disable", REASON).json["status"] == "disabled"
