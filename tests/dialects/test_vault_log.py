@@ -112,7 +112,7 @@ def test_a_denied_request_is_on_record(vault, rotated):
     Vault("odd").post("sign/orders", INPUT)
     assert newest("crypto.message.signed")[3:5] == ("denied", "authentication_failed")
     vault.post("decrypt/absent", {"ciphertext": "vault:v1:AAAA"})
-    assert newest("crypto.message.decrypted")[3:5] == ("error", "invalid_request")
+    assert newest("crypto.message.decrypted")[3:5] == ("denied", "not_found")
     vault.post("random", {}, X_Vault_Wrap_TTL="60")
     assert newest("crypto.random.generated")[3] == "error"
     vault.send("GET", "odd")

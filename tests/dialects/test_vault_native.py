@@ -36,9 +36,13 @@ def native(vault, rotated):
         ),
         ("encrypt", {"algorithm": "rsa-oaep-sha256", "data": DATA, "key_id": "KEY"}, "rsa-3072"),
         ("data-keys", {"key_id": "KEY"}, "aes256-gcm96"),
-        ("derive", {"key_id": "KEY", "context": DATA, "size": 32}, "aes256-gcm96"),
-        ("sign", {"key_id": "KEY", "message": DATA}, "ed25519"),
-        ("verify", {"key_id": "KEY", "message": DATA, "signature": DATA}, "ed25519"),
+        ("derive", {"key_id": "KEY", "context": DATA, "bits": 256}, "aes256-gcm96"),
+        ("sign", {"key_id": "KEY", "signing_algorithm": "ed25519", "message": DATA}, "ed25519"),
+        (
+            "verify",
+            {"key_id": "KEY", "signing_algorithm": "ed25519", "message": DATA, "signature": DATA},
+            "ed25519",
+        ),
         ("mac", {"key_id": "KEY", "message": DATA}, "hmac"),
     ],
 )

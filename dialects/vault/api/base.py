@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.tokens.authentication import KnownBearerAuthentication
+from accounts.tokens.authentication import BearerAuthentication, KnownBearerAuthentication
 from crypto_ops.deciding.api import EngineView
 from dialects import actions
 from dialects.errors import Refusal, wrapped
@@ -27,7 +27,7 @@ _ROOT = frozenset({"", "root"})
 _UNWRAPPED = frozenset({"", "0", "0s"})
 
 
-class _VaultAuthentication(KnownBearerAuthentication):
+class _TokenInHeader(BearerAuthentication):
     """Authenticates by ``X-Vault-Token``, or by ``Authorization: Bearer``."""
 
     def token_of(self, request: Request) -> str | None:
@@ -40,11 +40,15 @@ class _VaultAuthentication(KnownBearerAuthentication):
         return token
 
 
+class OfOperations(_TokenInHeader, KnownBearerAuthentication):
+    """Of operations, whose commit compares the rights of the caller and records the use of the token."""
+
+
 class VaultView(EngineView, KeyReferenceView):
     """``missing_key``: the text for a key that does not exist, or that the caller cannot see, and its status."""
 
     http_method_names = ["get", "head", "post", "put", "patch", "delete", "list"]
-    authentication_classes = [_VaultAuthentication]
+    authentication_classes = [_TokenInHeader]
     missing_key: ClassVar[tuple[str, HTTPStatus]] = ("encryption key not found", HTTPStatus.BAD_REQUEST)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -59,7 +63,10 @@ class VaultView(EngineView, KeyReferenceView):
 
     def handle_exception(self, exc: Exception) -> Response | HttpResponse:  # type: ignore[override]  # DRF accepts both
         super().handle_exception(exc)  # records the refusal, and compares the caller's rights
-        return responses.refused(in_context(self.request).refusal)
+        refusal = in_context(self.request).refusal
+        if isinstance(refusal, NotFound):  # as which the log records it
+            refusal = Refusal(*self.missing_key)
+        return responses.refused(refusal)
 
     def put(self, request: Request, *args: Any, **named: Any) -> HttpResponse:
         """The same as POST, as everywhere in Vault."""
@@ -87,11 +94,8 @@ class VaultView(EngineView, KeyReferenceView):
         return responses.answer(request_id, data, warnings=warnings, status=status, members=members)
 
     def key_id(self, mount: str, name: str) -> Any:
-        """The ID of a key. Raises Refusal with ``missing_key``, Denied."""
-        try:
-            return self.key_id_of(transit_reference(mount, name))
-        except NotFound:
-            raise Refusal(*self.missing_key) from None
+        """The ID of a key. Raises NotFound, Denied."""
+        return self.key_id_of(transit_reference(mount, name))
 
 
 class UnsupportedPathView(VaultView):
@@ -102,7 +106,6 @@ class UnsupportedPathView(VaultView):
     )
 
     def get(self, _request: Request, **_named: Any) -> HttpResponse:
-        self.require_current_rights()
         raise Refusal(wrapped("unsupported path"), HTTPStatus.NOT_FOUND)
 
     post = patch = delete = list = get

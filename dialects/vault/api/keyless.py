@@ -11,7 +11,7 @@ from crypto_ops.actions import RANDOM_GENERATED
 from crypto_ops.secrets.services.random_bytes import generate_random
 from dialects.actions import HASH_COMPUTED
 from dialects.vault import bodies
-from dialects.vault.api.base import VaultView
+from dialects.vault.api.base import OfOperations, VaultView
 from dialects.vault.api.signatures import DEFAULT_HASH, INPUT
 from dialects.vault.base64 import decode
 from dialects.vault.bodies import number, text
@@ -41,7 +41,6 @@ class HashView(VaultView):
         form = text(body.format) or "hex"
         if form not in {"hex", "base64"}:
             raise Invalid(f'unsupported encoding format {form[:20]}; must be "hex" or "base64"')
-        self.require_current_rights()
         found = digest(message, hash_algorithm)
         encoded = found.hex() if form == "hex" else encode_base64(found)
         return self.answer({"sum": encoded}, warnings=received.warnings)
@@ -50,6 +49,7 @@ class HashView(VaultView):
 class RandomView(VaultView):
     """Random bytes. All sources are the generator of the operating system."""
 
+    authentication_classes = [OfOperations]
     rules = {"POST": Rule("crypto.random", RANDOM_GENERATED)}
 
     def post(self, _request: Request, source: str = "", size: str = "", **_named: str) -> HttpResponse:

@@ -40,7 +40,6 @@ class KeyView(VaultView):
     missing_key = ("", HTTPStatus.NOT_FOUND)
 
     def get(self, _request: Request, mount: str, name: str) -> HttpResponse:
-        self.require_current_rights()
         return self.answer(_members(self._find(mount, name)))
 
     def post(self, _request: Request, mount: str, name: str) -> HttpResponse:
@@ -50,7 +49,7 @@ class KeyView(VaultView):
         kind = _kind_of(body)
         try:
             found = self._find(mount, name)
-        except Refusal:
+        except NotFound:
             found = self._create(mount, name, kind, body, period)
         return self.answer(_members(found), warnings=received.warnings)
 
@@ -70,14 +69,11 @@ class KeyView(VaultView):
         except Conflict as conflict:
             try:
                 return self._find(mount, name)  # another request has just created it
-            except Refusal:
+            except NotFound:
                 raise conflict from None  # it is out of reach
 
     def _find(self, mount: str, name: str) -> FoundTransitKey:
-        try:
-            return services.find_transit_key(principal=self.principal, mount=mount, name=name)
-        except NotFound:
-            raise Refusal(*self.missing_key) from None
+        return services.find_transit_key(principal=self.principal, mount=mount, name=name)
 
 
 class KeyListView(VaultView):
@@ -86,7 +82,6 @@ class KeyListView(VaultView):
     rules = {"LIST": Rule("keys.read", actions.KEY_LISTED), "GET": Rule("keys.read", actions.KEY_LISTED)}
 
     def list(self, request: Request, mount: str) -> HttpResponse:
-        self.require_current_rights()
         names = services.list_transit_names(principal=self.principal, mount=mount)
         if not names:
             raise Refusal("", HTTPStatus.NOT_FOUND)

@@ -23,7 +23,7 @@ from crypto_ops.transit.services.operations import (
 )
 from crypto_ops.transit.texts import parts_of, text_of
 from dialects.vault import bodies
-from dialects.vault.api.base import VaultView
+from dialects.vault.api.base import OfOperations, VaultView
 from dialects.vault.base64 import decode
 from dialects.vault.bodies import Item, batch_of, number, present, text
 from dialects.vault.responses import text_of as refusal_of
@@ -51,6 +51,8 @@ def read_each[R](items: Sequence[Item], of_item: Callable[[Item], R]) -> list[R 
 
 class TransitView(VaultView):
     """An operation with one key."""
+
+    authentication_classes = [OfOperations]
 
     def perform(self, wanted: KeyRequest[TransitResults], messages: int = 1) -> TransitResults:
         charge_the_rest(self.principal, messages)

@@ -101,7 +101,6 @@ class MountsView(VaultView):
     rules = {"GET": Rule("keys.read", actions.MOUNTS_READ)}
 
     def get(self, _request: Request, mount: str = "") -> HttpResponse:
-        self.require_current_rights()
         if mount and mount != _MOUNT:
             raise Refusal(f"No secret engine mount at {mount}/", HTTPStatus.BAD_REQUEST)
         data = _mount() if mount else {f"{_MOUNT}/": _mount()}
@@ -114,7 +113,6 @@ class MountOfPathView(VaultView):
     rules = {"GET": Rule(AUTHENTICATED, actions.MOUNTS_READ)}
 
     def get(self, _request: Request, path: str = "") -> HttpResponse:
-        self.require_current_rights()
         if not path:
             return self.answer({"auth": {}, "secret": {f"{_MOUNT}/": _mount()}})
         if path.partition("/")[0] != _MOUNT:
@@ -138,7 +136,6 @@ class CapabilitiesView(VaultView):
             raise Invalid("paths must be supplied")
         if len(paths) > _MAX_PATHS:
             raise Invalid(f"at most {_MAX_PATHS} paths can be supplied")
-        self.require_current_rights()
         data: dict[str, object] = {path: self._capabilities(path) for path in paths}
         if len(paths) == 1:
             data["capabilities"] = data[paths[0]]
@@ -157,7 +154,6 @@ class LookupSelfView(VaultView):
     rules = dict.fromkeys(["GET", "POST"], Rule(AUTHENTICATED, actions.TOKEN_READ))
 
     def get(self, _request: Request) -> HttpResponse:
-        self.require_current_rights()
         principal = self.principal
         ends = principal.not_after
         left = 0 if ends is None else max(0, int(ends.timestamp() - time.time()))
@@ -190,7 +186,6 @@ class RenewSelfView(VaultView):
     rules = {"POST": Rule(AUTHENTICATED, actions.TOKEN_RENEWED)}
 
     def post(self, _request: Request) -> HttpResponse:
-        self.require_current_rights()
         raise Invalid("lease is not renewable")
 
 
