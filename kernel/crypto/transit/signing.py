@@ -34,7 +34,7 @@ HASHES: Final[Mapping[str, hashes.HashAlgorithm]] = MappingProxyType(
     }
 )
 # Not for signatures, because its collisions forge them (NIST SP 800-131A). A MAC does not depend on them.
-MAC_HASHES: Final = MappingProxyType({**HASHES, "sha1": hashes.SHA1()})  # noqa: S303 - see above
+MAC_HASHES: Final = MappingProxyType({**HASHES, "sha1": hashes.SHA1()})  # nosec B303  # noqa: S303 - see above
 NO_HASH: Final = "none"
 _DEFAULT_HASH: Final = "sha2-256"
 
