@@ -1,4 +1,4 @@
-"""What clients ask of the server itself: health, mounts, their token and what it may do."""
+"""The server itself: health, mounts, the caller's token and its capabilities."""
 
 import time
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from dialects.errors import Refusal
 from dialects.vault import bodies, responses
 from dialects.vault.api.base import VaultView
 from dialects.vault.bodies import present
-from kernel.errors import Invalid
+from kernel.errors import Denied, Invalid
 from kernel.rules import AUTHENTICATED, PUBLIC, Rule
 
 _VERSION: Final = "2.7.2"
@@ -125,7 +125,7 @@ class MountOfPathView(VaultView):
 
 
 class CapabilitiesView(VaultView):
-    """What the caller may do with paths, as far as permissions decide. A key may still refuse."""
+    """The capabilities of the caller for paths, by permission and scope. A key may still refuse."""
 
     rules = {"POST": Rule(AUTHENTICATED, actions.CAPABILITIES_READ)}
 
@@ -143,9 +143,14 @@ class CapabilitiesView(VaultView):
 
     def _capabilities(self, path: str) -> list[str]:
         permissions = _permissions_of(path)
-        return sorted(
-            word for word, permission in permissions.items() if self.principal.has_permission(permission)
-        ) or ["deny"]
+        return sorted(word for word in permissions if self._may(permissions[word])) or ["deny"]
+
+    def _may(self, permission: str) -> bool:
+        try:
+            self.principal.require(permission)
+        except Denied:
+            return False
+        return True
 
 
 class LookupSelfView(VaultView):
