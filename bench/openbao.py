@@ -77,7 +77,7 @@ class OpenBao:
         match operation:
             case "mix":
                 return self._mix
-            case "encrypt":
+            case "encrypt" | "vault encrypt":
                 path, body = "encrypt/bench", {"plaintext": TEXT}
             case "decrypt":
                 path, body = "decrypt/bench", {"ciphertext": self.ciphertext}

@@ -10,7 +10,7 @@ from typing import Any
 
 from django_otp.oath import totp
 
-from bench.contestant import ENCRYPT, SIGN, TEXT
+from bench.contestant import ENCRYPT, SIGN, TEXT, VAULT
 from bench.mix import KEYS, TOKENS, Mix
 from bench.requests import Request
 from tests.product import PASSWORD, Product
@@ -52,6 +52,8 @@ class CipherCanary:
         match operation:
             case "mix":
                 return self._mix
+            case "vault encrypt":
+                return self._vault("encrypt/bench", {"plaintext": TEXT})
             case "encrypt":
                 path, body = "encrypt", {**self._key, "data": TEXT}
             case "decrypt":
@@ -70,6 +72,8 @@ class CipherCanary:
         """Create the keys of ``OTHER_OPERATIONS``."""
         for name, algorithm in (("bench-signing", "ed25519"), ("bench-mac", "hmac-sha256")):
             self._post("/api/v1/keys", {"name": name, "algorithm": algorithm}).send()
+        self._vault("keys/bench", {}).send()
+        self.request(VAULT).send()
         self._signature = self.request(SIGN).send()["signature"]
 
     def add_mix(self) -> None:
@@ -132,6 +136,10 @@ class CipherCanary:
     def _post(self, path: str, body: object, token: str = "") -> Request:
         headers = {"Authorization": f"Bearer {token}"} if token else self.authorization
         return Request.of_json(self.product.port, path, body, headers)
+
+    def _vault(self, path: str, body: object) -> Request:
+        headers = {"X-Vault-Token": self.token}
+        return Request.of_json(self.product.port, f"/v1/transit/{path}", body, headers)
 
     def recorded_encryptions(self) -> int:
         """The number of entries of single encryptions."""
