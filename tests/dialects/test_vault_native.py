@@ -49,7 +49,9 @@ def native(vault, rotated):
 def test_an_operation_refuses_a_transit_key(native, path, body, kind):
     response = native("POST", path, body, kind)
     assert (response.status, response.code) == (400, "unsupported_algorithm"), response.json
-    assert any(word in response.json["detail"] for word in ("purpose of this key is transit", "cannot derive"))
+    assert any(
+        word in response.json["detail"] for word in ("purpose of this key is transit", "cannot derive")
+    )
 
 
 def test_the_modes_of_transit_keys_are_none_of_the_native_api(native):
@@ -57,9 +59,20 @@ def test_the_modes_of_transit_keys_are_none_of_the_native_api(native):
     assert (response.status, response.code) == (400, "unsupported_algorithm")
 
 
+def test_a_transit_key_derives_no_key_and_has_no_reencryption(native):
+    for path, body in {"derive": {"context": DATA, "bits": 256}, "reencryptions": {}}.items():
+        assert native("POST", path, {"key_id": "KEY", **body}).status == 400, path
+
+
+def test_the_material_of_a_transit_key_is_not_exported(native):
+    response = native("POST", "keys/KEY/export", REASON)
+    assert (response.status, response.code) == (409, "key_not_exportable")
+
+
 def test_no_native_request_creates_a_transit_key(native):
-    response = native("POST", "keys", {"name": "native", "algorithm": "vault-aes256-gcm96"})
-    assert (response.status, response.code) == (400, "unsupported_algorithm")
+    fields = {"name": "native", "algorithm": "vault-aes256-gcm96"}
+    assert native("POST", "keys", fields).code == "unsupported_algorithm"
+    assert native("POST", "keys/import", {**fields, "format": "raw", "material": DATA}).status == 400
 
 
 def test_the_list_and_the_states_of_keys_include_transit_keys(native):
