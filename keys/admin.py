@@ -47,7 +47,6 @@ read_only(
 read_only(
     TransitKey,
     "mount name key min_encryption_version allow_plaintext_backup",
-    list_filter="mount",
     ordering="mount name",
 )
 read_only(

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from types import SimpleNamespace
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from accounts.origin import Origin
@@ -15,7 +16,7 @@ from audit.commit.decisions import Grounds, Ready
 from audit.log.events import Event
 from crypto_ops.deciding.context import CacheMiss
 from crypto_ops.deciding.services import perform
-from crypto_ops.deciding.wire import Codec, RequestBody
+from crypto_ops.deciding.wire import RequestBody
 from crypto_ops.errors import FileQuotaExceeded
 from crypto_ops.fast_path import loads
 from crypto_ops.fast_path.serving import MAX_LOADS, FastRoute
@@ -106,7 +107,7 @@ def test_a_request_loads_64_times_at_most():
             missing = object()
             raise CacheMiss(missing, lambda: loaded.append(missing))
 
-    route = FastRoute("a", Codec(RequestBody, None, None, None))
+    route = FastRoute("a", None, None, None)
     with pytest.raises(Unavailable):
         asyncio.run(route._perform(RECEIVED, ORIGIN, SYSTEM, Missing(), time.monotonic() + 60))
     assert len(loaded) == MAX_LOADS == 64
@@ -145,7 +146,7 @@ def test_the_fast_path_decides_a_request_five_times_at_most(bench):
             decided.append(self)
             raise StaleDecision(set())
 
-    route = FastRoute("a", Codec(RequestBody, None, None, None))
+    route = FastRoute("a", None, None, None)
     received = FastRequest(
         token=bench.persona.api.token, client_ip="192.0.2.1", user_agent="t", request_id="r"
     )
@@ -158,7 +159,7 @@ def test_the_fast_path_decides_a_request_five_times_at_most(bench):
 
 def test_a_request_of_the_fast_path_waits_for_the_log_as_long_as_any_other(settings):
     settings.CC_LOCK_WAIT_SECONDS = 2.5
-    route = FastRoute("a", Codec(RequestBody, lambda _: Stale(0), None, None))
+    route = FastRoute("a", msgspec.json.Decoder(RequestBody).decode, lambda _: Stale(0), None)
 
     async def play():
         waiting = loop_writer._writer.current
