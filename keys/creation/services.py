@@ -23,7 +23,7 @@ from keys import actions, lifecycle, metadata, new_material, policy_rules, trail
 from keys.changing import key_event, lock_policy, new_version, require_retag
 from keys.errors import PolicyViolated
 from keys.lifecycle import State
-from keys.models import EncryptionPolicy, Key, KeyGrant, TransitKey
+from keys.models import EncryptionPolicy, Key, KeyGrant, KeyVersion, TransitKey
 from keys.models.selection import searched_text
 from keys.new_material import NewMaterial
 from keys.ring import keyring
@@ -183,41 +183,45 @@ def new_key(kind: KeyAlgorithm, **fields: Any) -> Key:
     )
 
 
+def first_version(key: Key, material: NewMaterial) -> KeyVersion:
+    """The first version of a new key, not yet saved."""
+    return new_version(key, 1, material, key.created_at)
+
+
 def insert_key(
     principal: Principal,
     key: Key,
     policy: EncryptionPolicy | None,
     *,
-    material: NewMaterial,
+    versions: Sequence[KeyVersion],
     meta: dict[str, object],
     grants: Iterable[KeyGrant] = (),
     transit: TransitKey | None = None,
     action: str = actions.KEY_CREATED,
 ) -> None:
-    """Insert a new key under a locked policy, with its first version and ``grants``, and record it with ``meta``.
+    """Insert a new key under a locked policy, with its versions and ``grants``, and record it with ``meta``.
 
-    Raises PolicyViolated.
+    ``versions``: not yet saved; the last one is the primary one. Raises PolicyViolated.
     """
     if policy is not None:
         policy_rules.take_over(policy, key)
     elif settings.CC_REQUIRE_POLICY:
         raise policy_rules.required_by_setting()
-    key.next_rotation_at = lifecycle.next_rotation(key.effective_rotation_days, key.created_at)
+    key.next_rotation_at = lifecycle.next_rotation(key.effective_rotation_days, versions[-1].created_at)
     key.searched_text = searched_text(key.name, key.description, key.tags, str(transit or ""))
     key.save_with_mac()
-    version = new_version(key, 1, material, key.created_at)
-    version.save_with_mac()
-    changes = [
-        RowChange.of_row(key, after=trail.key_values(key)),
-        RowChange.of_row(version, after=trail.version_values(version)),
-    ]
+    changes = [RowChange.of_row(key, after=trail.key_values(key))]
+    for version in versions:
+        version.save_with_mac()
+        changes.append(RowChange.of_row(version, after=trail.version_values(version)))
     for grant in grants:
         grant.save_with_mac()
         changes.append(RowChange.of_row(grant, after=grant_values(grant)))
     if transit is not None:
         transit.save_with_mac()
         changes.append(RowChange.of_row(transit, after=trail.transit_values(transit)))
-    record(key_event(action, key, version=1, meta=meta), principal.actor, changes=changes)
+    event = key_event(action, key, version=key.primary_version, meta=meta)
+    record(event, principal.actor, changes=changes)
 
 
 def _find_algorithm(name: str, purpose: str | None, key_size: int | None) -> KeyAlgorithm:
@@ -257,7 +261,8 @@ def _store(
 ) -> Key:
     # No epoch is raised, because no decision can depend on a key that did not exist.
     meta = {"default": key.is_default, **meta}
-    insert_key(principal, key, policy, material=material, meta=meta, transit=transit, action=action)
+    versions = [first_version(key, material)]
+    insert_key(principal, key, policy, versions=versions, meta=meta, transit=transit, action=action)
     lock_epoch()
     renew_principal(principal)  # a user whose rights have ended must not create a key
     require_retag(principal, (), key.tags)

@@ -1,7 +1,8 @@
 """Create, read and configure transit keys. Their rotation and deletion are those of every key."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypedDict
@@ -64,26 +65,38 @@ def create_transit_key(
     Raises Denied, Invalid, Conflict for a name in use, PolicyViolated, Overloaded, Throttled.
     """
     principal.require("keys.create")
-    if not _NAME.fullmatch(name):
-        raise Invalid(f"A name has 1 to {MAX_NAME} letters, digits, periods, hyphens and underscores.")
+    check_transit_name(name)
     material = new_material.generate(algorithm_of_key(kind.algorithm, "transit"), principal.identity)
     key = draft_key(
         principal,
         algorithm_of_key(kind.algorithm, "transit"),
-        name=_native_name(name),
+        name=native_name(name),
         exportable=exportable,
-        rotation_period_days=_days_of(rotation_period),
+        rotation_period_days=days_of(rotation_period),
         deletion_protection=True,  # deletion_allowed is false in OpenBao until it is set
     )
     transit = TransitKey(key=key, mount=mount, name=name, allow_plaintext_backup=allow_plaintext_backup)
+    with unique_transit_name(mount, name):
+        store_key(principal, key, material, policy_id=None, transit=transit)
+    return find_transit_key(principal=principal, mount=mount, name=name)
+
+
+def check_transit_name(name: str) -> None:
+    """Raises Invalid."""
+    if not _NAME.fullmatch(name):
+        raise Invalid(f"A name has 1 to {MAX_NAME} letters, digits, periods, hyphens and underscores.")
+
+
+@contextmanager
+def unique_transit_name(mount: str, name: str) -> Iterator[None]:
+    """A transaction that creates a key with this name. Raises Conflict if the name is in use."""
     try:
         with transaction.atomic():
-            store_key(principal, key, material, policy_id=None, transit=transit)
+            yield
     except IntegrityError:
         if not TransitKey.objects.filter(mount=mount, name=name).exists():
             raise
         raise Conflict("A key with this name exists already.") from None
-    return find_transit_key(principal=principal, mount=mount, name=name)
 
 
 def find_transit_key(*, principal: Principal, mount: str, name: str) -> FoundTransitKey:
@@ -142,7 +155,7 @@ def _update_key(principal: Principal, key_id: UUID, changes: TransitUpdate) -> N
     if "deletion_allowed" in changes:
         update["deletion_protection"] = not changes["deletion_allowed"]
     if "rotation_period" in changes:
-        update["rotation_period_days"] = _days_of(changes["rotation_period"])
+        update["rotation_period_days"] = days_of(changes["rotation_period"])
     if update:
         update_key(principal=principal, key_id=key_id, changes=update)
 
@@ -167,7 +180,7 @@ def _require_version(key: Key, number: int, what: str) -> None:
         )
 
 
-def _days_of(period: timedelta) -> int | None:
+def days_of(period: timedelta) -> int | None:
     """Raises Invalid for a period that is not a number of days."""
     if not period:
         return None
@@ -179,7 +192,7 @@ def _days_of(period: timedelta) -> int | None:
     return days
 
 
-def _native_name(name: str) -> str:
+def native_name(name: str) -> str:
     """Unique, because it has random digits: names of transit keys differ in case and in mount."""
     readable = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
     return "-".join(filter(None, ["transit", readable, uuid4().hex[:12]]))

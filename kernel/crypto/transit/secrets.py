@@ -16,7 +16,7 @@ _HEAD: Final = struct.Struct(">BH")  # the version of this form, and the length 
 _FORM: Final = 1
 _MAC_KEY_SIZE: Final = 32
 # The algorithms of ``key_pairs`` with the same keys.
-_PAIRS: Final = {
+PAIRS: Final = {
     "ecdsa-p256": "ec-p256",
     "ecdsa-p384": "ec-p384",
     "ecdsa-p521": "ec-p521",
@@ -73,7 +73,7 @@ def generate(kind: TransitType, *, private_key: bytes | None = None) -> TransitS
     if kind.name == "hmac":
         return TransitSecrets(mac_key, mac_key)
     if kind.name.startswith("ecdsa-"):
-        material, _ = key_pairs.generate(_PAIRS[kind.name])
+        material, _ = key_pairs.generate(PAIRS[kind.name])
         return TransitSecrets(material.expose(), mac_key)
     return TransitSecrets(os.urandom(kind.key_size // 8), mac_key)
 
@@ -84,7 +84,7 @@ def private_key(kind: TransitType, secrets: TransitSecrets, context: bytes = b""
         seed = _derived_seed(kind, secrets, context) if kind.is_derived else secrets.key
         found: key_pairs.PrivateKey = key_pairs.from_seed("ed25519", seed)
         return found
-    return key_pairs.load_private(_PAIRS[kind.name], KeyMaterial(secrets.key))
+    return key_pairs.load_private(PAIRS[kind.name], KeyMaterial(secrets.key))
 
 
 def _derived_seed(kind: TransitType, secrets: TransitSecrets, context: bytes) -> bytes:
@@ -100,4 +100,4 @@ def public_key(kind: TransitType, secrets: TransitSecrets, context: bytes = b"")
     if not kind.is_asymmetric or (kind.is_derived and not context):
         return None
     key = private_key(kind, secrets, context)
-    return key_pairs.encode_public(_PAIRS[kind.name], key.public_key())
+    return key_pairs.encode_public(PAIRS[kind.name], key.public_key())

@@ -16,7 +16,7 @@ from kernel.labels import check_name, check_reason
 from kernel.trust.row_heads import current_rows
 from keys import actions, new_material, trail
 from keys.changing import finish_change, lock_key, lock_policy, lock_policy_of, require_retag
-from keys.creation.services import insert_key, new_key
+from keys.creation.services import first_version, insert_key, new_key
 from keys.errors import IllegalTransition
 from keys.lifecycle import LifecycleState, State, Status
 from keys.models import EncryptionPolicy, Key, KeyGrant, KeyRotation, RotationStatus
@@ -109,9 +109,8 @@ def _succeed(
     rotation = _rotation(principal, old, new, reason)
     meta: dict[str, object] = {"reason": reason, "rotation_id": str(rotation.id)}
     grants = [_copy(grant, new) for grant in current_rows(old.grants.order_by("created_at", "id"))]
-    insert_key(
-        principal, new, policy, material=material, meta={**meta, "predecessor_id": old.id}, grants=grants
-    )
+    created = {**meta, "predecessor_id": old.id}
+    insert_key(principal, new, policy, versions=[first_version(new, material)], meta=created, grants=grants)
     rotation.save()  # noqa: CC3 - key_rotations have no MAC
     change = RowChange.of_row(old, before=before, after=trail.key_values(old))
     meta |= {"successor_id": new.id, "successor": new.name}
