@@ -101,13 +101,10 @@ class FastRoute[M: wire.RequestBody, R: Result]:
 
     def begin(self, caller: Principal, request_id: str, body: bytes, exchange: Exchange) -> bool:
         """Decide the request and queue its record. False if that is not possible at once; then nothing has happened."""
-        try:
-            message = self._decode(body)
-            if not wire.is_unambiguous(body, message):
-                return False
-            request = self.request(message)
-        except _PASSED_TO_DJANGO:
+        read = self._read(body)
+        if read is None:
             return False
+        message, request = read
         began = time.monotonic()
         name, count = caller.identity.budget, self.count(request)
         cost = cost_of(count)
@@ -132,7 +129,22 @@ class FastRoute[M: wire.RequestBody, R: Result]:
         except (CacheMiss, *_PASSED_TO_DJANGO):
             throttle.refund_principal(name, cost)
             return False
+        except Exception:  # the connection would close without a response, and without an entry
+            logger.exception("the fast path could not decide")
+            throttle.refund_principal(name, cost)
+            return False
         return True
+
+    def _read(self, body: bytes) -> tuple[M, Any] | None:
+        """The message, and its request to the engine; None if Django must read them."""
+        try:
+            message = self._decode(body)
+            return (message, self.request(message)) if wire.is_unambiguous(body, message) else None
+        except _PASSED_TO_DJANGO:
+            return None
+        except Exception:
+            logger.exception("the fast path could not read a request")
+            return None
 
     async def __call__(
         self, sent: FastRequest, body: bytes, failure: DomainError | None = None

@@ -7,7 +7,7 @@ import pybase64
 
 from kernel.errors import Invalid
 
-_ALPHABET: Final = frozenset((string.ascii_letters + string.digits + "+/").encode())
+_ALPHABET: Final = (string.ascii_letters + string.digits + "+/").encode()
 _LINE_BREAKS: Final = b"\r\n"
 _QUANTUM: Final = 4  # characters that encode three bytes
 _LEAST: Final = 2  # characters of an incomplete quantum
@@ -26,22 +26,13 @@ def decode(text: str, *, error: str = "") -> bytes:
 
 def _fault(data: bytes) -> int:
     """The offset of the byte that OpenBao names: where a decoder that reads one quantum after the other stops."""
-    at = 0
-    while True:
-        filled = 0
-        while filled < _QUANTUM:
-            if at == len(data):
-                return at - filled
-            character = data[at]
-            at += 1
-            if character in _LINE_BREAKS:
-                continue
-            if character in _ALPHABET:
-                filled += 1
-                continue
-            if character != ord("=") or filled < _LEAST:
-                return at - 1
-            return _fault_of_padding(data, at, filled)
+    at = len(data) - len(data.lstrip(_ALPHABET + _LINE_BREAKS))
+    filled = (at - sum(data.count(character, 0, at) for character in _LINE_BREAKS)) % _QUANTUM
+    if at == len(data):
+        return at - filled
+    if data[at] != ord("=") or filled < _LEAST:
+        return at
+    return _fault_of_padding(data, at + 1, filled)
 
 
 def _fault_of_padding(data: bytes, at: int, filled: int) -> int:

@@ -34,6 +34,7 @@ _PREFIX: Final = "/v1/transit/"
 _METHODS: Final = frozenset({"POST", "PUT"})
 _PATH: Final = re.compile(r"(encrypt|decrypt|sign|verify|hmac)/(\w(?:[\w.-]*\w)?)(?:/([\w-]+))?", re.ASCII)
 _MAX_ROUTES: Final = 4096
+_LONGEST: Final = 300  # characters of a path; the cached routes of any callers stay small
 _HEAD: Final = HeadForm(
     token=b"x-vault-token",
     scheme=b"",
@@ -100,7 +101,7 @@ class _Route(FastRoute[Any, TransitResults]):
 
 def find(method: str, path: str) -> FastRoute[Any, Any] | None:
     """The route of a path with the name of a key."""
-    if method not in _METHODS or not path.startswith(_PREFIX):
+    if method not in _METHODS or len(path) > _LONGEST or not path.startswith(_PREFIX):
         return None
     return _find(path[len(_PREFIX) :])
 

@@ -90,8 +90,8 @@ def _refusal(error: DomainError) -> tuple[int, bytes]:
 
 def fast_refusal(error: DomainError, request_id: str, *headers: tuple[bytes, bytes]) -> FastResponse:
     """``refused`` on the fast path. ``headers``: of the budget."""
-    _, body = _refusal(error)
-    return fast_path.refusal(error, b"application/json", body, request_id, *headers)
+    status, body = _refusal(error)
+    return fast_path.refusal(error, status, b"application/json", body, request_id, *headers)
 
 
 def _form_of(error: DomainError) -> tuple[int, list[str]]:

@@ -222,17 +222,22 @@ def shared_lines(more: Iterable[tuple[str, str]]) -> bytes:
 def problem(error: DomainError, request_id: str, *more: tuple[bytes, bytes]) -> FastResponse:
     """A refusal, identical to the one that ``kernel.http.problems.render`` makes."""
     body = json.dumps(problems.document(error, request_id)).encode()
-    return refusal(error, problems.CONTENT_TYPE.encode(), body, request_id, *more)
+    status = int(problems.status_of(error))
+    return refusal(error, status, problems.CONTENT_TYPE.encode(), body, request_id, *more)
 
 
 def refusal(
-    error: DomainError, content_type: bytes, body: bytes, request_id: str, *more: tuple[bytes, bytes]
+    error: DomainError,
+    status: int,
+    content_type: bytes,
+    body: bytes,
+    request_id: str,
+    *more: tuple[bytes, bytes],
 ) -> FastResponse:
     """A refusal whose body another format has."""
     if "retry_after" in error.extra:
         more = (*more, (b"retry-after", str(error.extra["retry_after"]).encode()))
-    headers = _headers(content_type, body, request_id, more)
-    return FastResponse(int(problems.status_of(error)), headers, body)
+    return FastResponse(status, _headers(content_type, body, request_id, more), body)
 
 
 def _headers(

@@ -142,7 +142,7 @@ class CachedKey:
     ``policy_modes``: the modes in which its policy allows encryption, None without a policy. ``grace``: how long a
     version decrypts after its replacement, None without end; afterwards it can only be re-encrypted, if
     ``reencrypts_after_grace``. ``is_default``: its owner uses it if they name no key. ``protects``: as of ``KeyAlgorithm``. ``has_private_key``: False if only the public key
-    was imported. ``references``: the texts that name it. ``min_encryption_version``: of a transit key, 0 for the primary version only.
+    was imported. ``references``: the texts that name it. ``min_encryption_version``: of a transit key, 0 for the minimum decryption version.
     """
 
     key_id: UUID

@@ -65,6 +65,7 @@ def create_transit_key(
     Raises Denied, Invalid, Conflict for a name in use, PolicyViolated, Overloaded, Throttled.
     """
     principal.require("keys.create")
+    principal.require("keys.read")  # likewise
     check_transit_name(name)
     material = new_material.generate(algorithm_of_key(kind.algorithm, "transit"), principal.identity)
     key = draft_key(
@@ -130,6 +131,7 @@ def configure_transit_key(
     Raises Denied, ``out_of_reach``, Invalid, and RecentAuthRequired for raising the minimum decryption version.
     """
     principal.require("keys.update")
+    principal.require("keys.read")  # for the response, and before the change
     key_id = id_within_reach(principal=principal, reference=transit_reference(mount, name))
     _update_key(principal, key_id, changes)
     key = lock_key(principal, key_id)

@@ -19,11 +19,11 @@ CEILINGS = {
     "canaries": 4_902,
     "ciphercanary": 3_524,
     "console": 5_263,
-    "crypto_ops": 10_423,
+    "crypto_ops": 10_435,
     "demo": 1_233,
     "dialects": 1_810,
-    "kernel": 16_199,
-    "keys": 14_278,
+    "kernel": 16_208,
+    "keys": 14_280,
     "notifications": 2_295,
 }
 SLACK = 100
@@ -90,8 +90,8 @@ def test_no_package_outgrows_its_ceiling():
 
 def test_a_ceiling_is_neither_exceeded_nor_far_above_nor_missing():
     lines = Counter(keys=500, audit=300, demo=10, kernel=200)
-    assert misfits(lines, {"keys": 14_278, "audit": 401, "kernel": 16_199, "gone": 101}) == {
-        "keys": 14_278,
+    assert misfits(lines, {"keys": 14_280, "audit": 401, "kernel": 16_208, "gone": 101}) == {
+        "keys": 14_280,
         "audit": 300,
         "demo": 10,
         "gone": 0,

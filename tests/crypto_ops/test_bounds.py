@@ -29,6 +29,7 @@ from crypto_ops.secrets.services import derivations
 from crypto_ops.signatures.services import jwts
 from crypto_ops.streaming import endpoint
 from crypto_ops.streaming.services.streams import MAX_OF_ONE, one_more_stream
+from kernel import throttle
 from kernel.errors import Invalid, Throttled, Unavailable
 from kernel.freshness.stamps import StaleDecision
 from kernel.http.fast_path import FastRequest
@@ -111,6 +112,26 @@ def test_a_request_loads_64_times_at_most():
     with pytest.raises(Unavailable):
         asyncio.run(route._perform(RECEIVED, ORIGIN, SYSTEM, Missing(), time.monotonic() + 60))
     assert len(loaded) == MAX_LOADS == 64
+
+
+@pytest.mark.parametrize("fault", ["decode", "decide"])
+def test_a_fault_passes_a_request_of_the_fast_path_to_django(fault, monkeypatch):
+    """Otherwise the connection would close without a response, without an entry, and with a charged budget."""
+
+    class Faulty:
+        def decide(self, _context):
+            raise RuntimeError("a fault")
+
+    def decode(body):
+        return RequestBody() if fault == "decide" else body.missing
+
+    charged = []
+    monkeypatch.setattr(throttle, "charge_principal", lambda _name, cost: charged.append(cost))
+    monkeypatch.setattr(throttle, "refund_principal", lambda _name, cost: charged.append(-cost))
+    route = FastRoute("a", decode, lambda _: Faulty(), None)
+    assert route.begin(SYSTEM, "r", b"{}", None) is False
+    assert sum(charged) == 0
+    assert len(charged) == (2 if fault == "decide" else 0)
 
 
 class Stale:

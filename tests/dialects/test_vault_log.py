@@ -107,12 +107,15 @@ def test_a_refused_decryption_is_on_record_against_its_key(entries, path, body, 
 
 def test_a_denied_request_is_on_record(vault, rotated):
     rotated()
-    vault_of(make_persona("aude", "auditor")).post("encrypt/orders", {"plaintext": ""})
+    vault_of(make_persona("aude", "auditor")).post("encrypt/orders", {"key_id": "name:other"})
     assert newest("crypto.message.encrypted")[3:5] == ("denied", "permission_denied")
+    assert log_rows().get(action="crypto.message.encrypted").object_id == "vault:transit/orders"
     Vault("odd").post("sign/orders", INPUT)
     assert newest("crypto.message.signed")[3:5] == ("denied", "authentication_failed")
     vault.post("decrypt/absent", {"ciphertext": "vault:v1:AAAA"})
     assert newest("crypto.message.decrypted")[3:5] == ("denied", "not_found")
+    vault.post("verify/orders", {**INPUT, "hmac": "vault:v9:AAAA"})
+    assert newest("crypto.mac.verified")[3] == "error"
     vault.post("random", {}, X_Vault_Wrap_TTL="60")
     assert newest("crypto.random.generated")[3] == "error"
     vault.send("GET", "odd")

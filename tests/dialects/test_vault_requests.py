@@ -5,8 +5,8 @@ import json
 import pytest
 from django.conf import settings
 
-from tests.dialects.conftest import TEXT, Vault
-from tests.personas import b64
+from tests.dialects.conftest import TEXT, Vault, vault_of
+from tests.personas import b64, make_persona
 
 PLAIN = {"plaintext": b64(TEXT)}
 UNREADABLE = "failed to decode JSON input"
@@ -176,3 +176,37 @@ def test_an_error_has_one_shape_and_is_not_kept(vault):
         )
         assert json.loads(response.raw.content)
         assert response.raw.content.endswith(b"\n")
+
+
+@pytest.mark.parametrize("kind", ["ecdsa-p256", "ed25519"])
+def test_no_hash_is_for_rsa_keys_only(vault, rotated, kind):
+    rotated("signing", versions=1, type=kind)
+    unhashed = {"hash_algorithm": "none", "prehashed": True, "signature_algorithm": "pkcs1v15"}
+    response = vault.post("sign/signing", {"input": b64(bytes(32)), **unhashed})
+    assert response.status == (400 if kind == "ecdsa-p256" else 200), response.json
+
+
+def test_the_longest_period_is_no_fault(vault):
+    for period in ("999999999d", "999999999d1d", "999999999d999999999d"):
+        assert vault.post("keys/orders", {"auto_rotate_period": period}).status == 400
+
+
+def test_a_key_of_another_owner_has_a_warning(vault, rotated):
+    rotated("orders", versions=1)
+    assert vault.post("keys/orders").json["warnings"] is None
+    other = vault_of(make_persona("grace", "admin"))
+    assert "another user or service account owns it" in str(other.post("keys/orders").json["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("transit/random/65536", {}, 200),
+        ("transit/random/65537", {}, 400),
+        ("transit/random/1", {}, 200),
+        ("sys/capabilities-self", {"paths": ["transit/encrypt/x"] * 100}, 200),
+        ("sys/capabilities-self", {"paths": ["transit/encrypt/x"] * 101}, 400),
+    ],
+)
+def test_requests_have_limits(vault, path, body, status):
+    assert vault.send("POST", path, body).status == status

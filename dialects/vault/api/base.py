@@ -15,7 +15,7 @@ from dialects.errors import Refusal, wrapped
 from dialects.vault import responses
 from dialects.vault.bodies import Body, Received, read
 from kernel.errors import NotFound
-from kernel.http.context import in_context
+from kernel.http.context import in_context, set_audit_object
 from kernel.rules import AUTHENTICATED, Rule
 from keys.reading.rest_references import KeyReferenceView
 from keys.references import transit_reference
@@ -52,9 +52,8 @@ class VaultView(EngineView, KeyReferenceView):
     missing_key: ClassVar[tuple[str, HTTPStatus]] = ("encryption key not found", HTTPStatus.BAD_REQUEST)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(
-            request, *args, **kwargs
-        )  # first, because the log names the caller of a refused request
+        # Before all refusals, because the log names the caller of a refused request.
+        super().initial(request, *args, **kwargs)
         if request.headers.get(_WRAP_TTL, "") not in _UNWRAPPED:
             # Without wrapping, the response would show in plain what the client wants to hide.
             raise Refusal("response wrapping is not supported by this server", HTTPStatus.BAD_REQUEST)
@@ -63,7 +62,11 @@ class VaultView(EngineView, KeyReferenceView):
 
     def handle_exception(self, exc: Exception) -> Response | HttpResponse:  # type: ignore[override]  # DRF accepts both
         super().handle_exception(exc)  # records the refusal, and compares the caller's rights
-        refusal = in_context(self.request).refusal
+        context = in_context(self.request)
+        if "name" in self.kwargs and not any(getattr(context, "audit_object", ())):
+            # The refusal came before the search for the key. The log must not take another key from the body.
+            set_audit_object(context, "key", transit_reference(self.kwargs["mount"], self.kwargs["name"]))
+        refusal = context.refusal
         if isinstance(refusal, NotFound):  # as which the log records it
             refusal = Refusal(*self.missing_key)
         return responses.refused(refusal)

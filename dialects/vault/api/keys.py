@@ -47,11 +47,14 @@ class KeyView(VaultView):
         body = received.body
         period = _period_of(body.auto_rotate_period) or timedelta(0)
         kind = _kind_of(body)
+        warnings = list(received.warnings)
         try:
             found = self._find(mount, name)
         except NotFound:
             found = self._create(mount, name, kind, body, period)
-        return self.answer(_members(found), warnings=received.warnings)
+        if found.key.owner != self.principal.identity:
+            warnings.append("the key exists already, and another user or service account owns it")
+        return self.answer(_members(found), warnings=warnings)
 
     def _create(
         self, mount: str, name: str, kind: TransitType, body: bodies.CreateKey, period: timedelta
@@ -185,7 +188,7 @@ def _period_of(value: Any) -> timedelta | None:
     seconds = sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"([0-9]+)([smhd])", spelled))
     if 0 < seconds < 3600:  # noqa: PLR2004 - an hour
         raise Invalid(_SHORT)
-    if seconds > timedelta.max.total_seconds():
+    if seconds >= timedelta.max.total_seconds():  # a float, which is rounded up
         raise Invalid("auto rotate period is too long")
     return timedelta(seconds=seconds)
 

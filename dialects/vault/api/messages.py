@@ -154,7 +154,7 @@ class DataKeyView(TransitView):
         body = received.body
         if form not in {"plaintext", "wrapped"}:
             raise Invalid("Invalid path, must be 'plaintext' or 'wrapped'")
-        context = _context(body.context)
+        context = context_of(body.context)
         key_id = self.key_id(mount, name)
         bits = number(body.bits) or 256
         if bits not in _BITS:
@@ -202,7 +202,7 @@ def _rewrapping(body: bodies.Rewrap | Item) -> Rewrapping:
     )
 
 
-def _context(value: bodies.Text) -> bytes:
+def context_of(value: bodies.Text) -> bytes:
     try:
         return decode(text(value))
     except Invalid:

@@ -1,4 +1,4 @@
-"""Signatures, MACs, hashes and random bytes."""
+"""Signatures and MACs."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -13,12 +13,13 @@ from crypto_ops.transit.items import ComputingMac, Signing, Verifying, Verifying
 from crypto_ops.transit.services.operations import TransitResult
 from crypto_ops.transit.texts import PREFIX, parts_of, text_of
 from dialects.vault import bodies
-from dialects.vault.api.messages import TransitView, read_each
+from dialects.vault.api.messages import TransitView, context_of, read_each
 from dialects.vault.base64 import decode
 from dialects.vault.bodies import Item, Signatures, batch_of, flag, number, text
 from kernel.crypto.encoding import decode_base64url, encode_base64, encode_base64url
 from kernel.crypto.transit.signing import MAC_HASHES, NO_HASH, SignatureForm
 from kernel.errors import Invalid
+from kernel.http.context import in_context
 from kernel.rules import Rule
 
 DEFAULT_HASH: Final = "sha2-256"
@@ -60,6 +61,8 @@ class VerifyView(TransitView):
         received = self.received(Signatures)
         body, items = received.body, batch_of(received.body)
         verifies_mac = verifies_mac_of(body, items)
+        if verifies_mac:
+            in_context(self.request).audit_action = actions.MAC_VERIFIED
         self.missing_key = (  # type: ignore[misc]  # of this request
             "encryption key not found" if verifies_mac else "signature verification key not found",
             TransitView.missing_key[1],
@@ -131,7 +134,7 @@ def _salt_of(value: Any) -> str:
 
 def signing_of(item: Signatures | Item, form: SignatureForm, key_version: int) -> Signing:
     """Raises Invalid."""
-    return Signing(message=_input(item), form=form, context=_context(item), key_version=key_version)
+    return Signing(message=_input(item), form=form, context=context_of(item.context), key_version=key_version)
 
 
 def signature_members(
@@ -183,13 +186,6 @@ def _input(item: Signatures | bodies.Hmac | Item) -> bytes:
     return decode(text(item.input), error=INPUT)
 
 
-def _context(item: Signatures | Item) -> bytes:
-    try:
-        return decode(text(item.context))
-    except Invalid:
-        raise Invalid("failed to base64-decode context") from None
-
-
 def _signature_text(result: TransitResult, form: SignatureForm) -> str:
     if form.is_raw:
         return f"{PREFIX}{result.version}:{encode_base64url(result.octets)}"
@@ -219,7 +215,7 @@ def verifies_mac_of(body: Signatures, items: Sequence[Item] | None) -> bool:
 
 
 def _verifying(item: Signatures | Item, form: SignatureForm) -> Verifying:
-    message, context = _input(item), _context(item)
+    message, context = _input(item), context_of(item.context)
     version, encoded = parts_of(text(item.signature), "invalid signature")
     try:
         signature = decode_base64url(encoded) if form.is_raw else decode(encoded)

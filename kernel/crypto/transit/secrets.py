@@ -52,6 +52,8 @@ class TransitSecrets(Confidential):
     def decode(cls, material: KeyMaterial) -> "TransitSecrets":
         """Raises ValueError for material of another form."""
         octets = material.expose()
+        if len(octets) < _HEAD.size:
+            raise ValueError("this is no material of a transit key")
         form, size = _HEAD.unpack_from(octets)
         if form != _FORM or len(octets) <= _HEAD.size + size:
             raise ValueError("this is no material of a transit key")

@@ -84,7 +84,9 @@ class SignatureForm:
         )
 
     def _ecdsa(self, size: int, *, verifies: bool) -> ec.ECDSA:
-        digest = HASHES[self.hash_algorithm]
+        digest = HASHES.get(self.hash_algorithm)
+        if digest is None:
+            raise Invalid.of_field("hash_algorithm", "hash_algorithm=none is of RSA keys only")
         if not self.is_prehashed or size == digest.digest_size:
             how = Prehashed(digest) if self.is_prehashed else digest
             # RFC 6979: a random nonce that repeats or leaks exposes the key.

@@ -131,6 +131,6 @@ def test_secrets_survive_their_encoding_and_another_form_is_refused():
     found = TransitSecrets.decode(secrets.encode())
 
     assert (found.key, found.mac_key) == (secrets.key, secrets.mac_key)
-    for malformed in (b"\2" + octets[1:], octets[: -len(secrets.mac_key)], octets[:20]):
+    for malformed in (b"\2" + octets[1:], octets[: -len(secrets.mac_key)], octets[:20], bytes(16)):
         with pytest.raises(ValueError, match="no material"):
             TransitSecrets.decode(KeyMaterial(malformed))
