@@ -31,6 +31,7 @@ from tests.kernel.crypto.conftest import AEAD_MODES
 
 ALLOWED_FROM_THE_LIBRARY = {
     # Only for transit keys, in the formats of OpenBao. SHA-1 in MACs only; ChaCha20 for XChaCha20-Poly1305.
+    "cryptography.hazmat.primitives.asymmetric.ec.derive_private_key",
     "cryptography.hazmat.primitives.asymmetric.utils.NoDigestInfo",
     "cryptography.hazmat.primitives.ciphers.algorithms.ChaCha20",
     "cryptography.hazmat.primitives.hashes.SHA1",
