@@ -1,0 +1,79 @@
+"""Inputs that transit keys refuse, in OpenBao's words."""
+
+import pytest
+
+from kernel.crypto.errors import Invalid
+from kernel.crypto.material import KeyMaterial
+from kernel.crypto.transit.cipher import TransitRsaCipher
+from kernel.crypto.transit.secrets import TransitSecrets, generate
+from kernel.crypto.transit.signing import SignatureForm, TransitSigner
+from kernel.crypto.transit_types import TRANSIT_TYPES
+from tests.kernel.crypto.transit.recorded import AAD, MESSAGE, VECTORS, key_of
+
+
+def signer_of(name):
+    kind = TRANSIT_TYPES[name]
+    return TransitSigner(kind, generate(kind))
+
+
+def test_rsa_seals_as_many_bytes_as_oaep_allows_and_no_additional_data():
+    cipher = TransitRsaCipher(*key_of(next(each for each in VECTORS["texts"] if each["type"] == "rsa-2048")))
+    longest = bytes(256 - 2 * 32 - 2)  # RFC 8017 §7.1.1
+
+    sealed = cipher.seal(longest)
+    assert cipher.open(sealed) == longest
+    with pytest.raises(Invalid, match="message too long"):
+        cipher.seal(longest + b"\0")
+    for refused in (lambda: cipher.seal(MESSAGE, aad=AAD), lambda: cipher.open(sealed, aad=AAD)):
+        with pytest.raises(Invalid, match="non-AEAD cipher suite rsa-2048"):
+            refused()
+
+
+def test_material_without_a_head_is_refused():
+    with pytest.raises(ValueError, match="no material"):
+        TransitSecrets.decode(KeyMaterial(b"\1\0", least=1))
+
+
+def test_a_derived_pair_needs_a_context():
+    kind = TRANSIT_TYPES["ed25519"].variant(is_derived=True, is_convergent=False)
+    with pytest.raises(Invalid, match="error deriving key: missing 'context'"):
+        TransitSigner(kind, generate(kind)).sign(MESSAGE, SignatureForm())
+
+
+@pytest.mark.parametrize(
+    ("members", "text"),
+    [
+        ({"hash_algorithm": "none"}, "requires both prehashed=true"),
+        ({"hash_algorithm": "none", "is_prehashed": True}, "requires both prehashed=true"),
+        ({"hash_algorithm": "none", "signature_algorithm": "pkcs1v15"}, "requires both prehashed=true"),
+        ({"hash_algorithm": "sha1"}, 'invalid hash algorithm "sha1"'),
+    ],
+)
+def test_a_form_refuses_an_unknown_hash_and_none_without_its_conditions(members, text):
+    with pytest.raises(Invalid, match=text):
+        SignatureForm(**members)
+
+
+def test_ecdsa_refuses_to_sign_or_verify_without_a_hash():
+    signer = signer_of("ecdsa-p256")
+    form = SignatureForm(hash_algorithm="none", signature_algorithm="pkcs1v15", is_prehashed=True)
+    signature = signer.sign(MESSAGE, SignatureForm())
+    for refused in (
+        lambda: signer.sign(bytes(32), form),
+        lambda: signer.is_valid(bytes(32), signature, form),
+    ):
+        with pytest.raises(Invalid, match="RSA keys only"):
+            refused()
+
+
+@pytest.mark.parametrize("name", ["ecdsa-p256", "ecdsa-p521"])
+def test_an_ecdsa_signature_has_one_of_two_encodings(name):
+    signer, der, raw = signer_of(name), SignatureForm(), SignatureForm(is_raw=True)
+    signature = signer.sign(MESSAGE, raw)
+
+    assert signer.is_valid(MESSAGE, signature, raw)
+    assert signer.is_valid(MESSAGE, signer.sign(MESSAGE, der), der)
+    assert not signer.is_valid(MESSAGE, signature[:-1], raw)
+    assert not signer.is_valid(MESSAGE, signature + b"\0", raw)
+    with pytest.raises(Invalid, match="supplied signature is invalid"):
+        signer.is_valid(MESSAGE, signature, der)
