@@ -62,7 +62,7 @@ def import_transit_backup(
         renew_principal(principal)
         if material is not None:
             rotate_key(principal=principal, key_id=key.id, reason=_REASON, material=material)
-    return find_transit_key(principal=principal, mount=mount, name=name)
+    return find_transit_key(principal=principal, key_id=key.id)
 
 
 def _draft(principal: Principal, backup: TransitBackup, name: str, owner: Identity) -> Key:

@@ -23,8 +23,8 @@ from keys.creation.services import draft_key, store_key
 from keys.editing.services import KeyUpdate, update_key
 from keys.models import Key, KeyVersion, TransitKey
 from keys.models.transit import MAX_NAME
-from keys.references import transit_reference
 from keys.ring.key_loading import id_within_reach
+from keys.rotation.services.rotating import rotate_key
 
 _NAME: Final = re.compile(rf"\w[\w.-]{{0,{MAX_NAME - 1}}}", re.ASCII)
 _DAY: Final = timedelta(days=1)
@@ -32,7 +32,7 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class FoundTransitKey:
-    """A transit key with its enabled versions from the minimum one on, oldest first."""
+    """A transit key with its versions from the minimum one on, oldest first."""
 
     key: Key
     transit: TransitKey
@@ -41,8 +41,9 @@ class FoundTransitKey:
 
 
 class TransitUpdate(TypedDict, total=False):
-    """The settings to change. ``rotation_period``: zero for no automatic rotation."""
+    """The settings to change. ``rotation_period``: zero for no automatic rotation. ``exportable``: True only if it is so already."""
 
+    exportable: bool
     min_decryption_version: int
     min_encryption_version: int
     deletion_allowed: bool
@@ -65,12 +66,13 @@ def create_transit_key(
     Raises Denied, Invalid, Conflict for a name in use, PolicyViolated, Overloaded, Throttled.
     """
     principal.require("keys.create")
-    principal.require("keys.read")  # likewise
+    principal.require("keys.read")  # for the response, and before the change
     check_transit_name(name)
-    material = new_material.generate(algorithm_of_key(kind.algorithm, "transit"), principal.identity)
+    algorithm = algorithm_of_key(kind.algorithm, "transit")
+    material = new_material.generate(algorithm, principal.identity)
     key = draft_key(
         principal,
-        algorithm_of_key(kind.algorithm, "transit"),
+        algorithm,
         name=native_name(name),
         exportable=exportable,
         rotation_period_days=days_of(rotation_period),
@@ -79,7 +81,7 @@ def create_transit_key(
     transit = TransitKey(key=key, mount=mount, name=name, allow_plaintext_backup=allow_plaintext_backup)
     with unique_transit_name(mount, name):
         store_key(principal, key, material, policy_id=None, transit=transit)
-    return find_transit_key(principal=principal, mount=mount, name=name)
+    return find_transit_key(principal=principal, key_id=key.id)
 
 
 def check_transit_name(name: str) -> None:
@@ -100,10 +102,19 @@ def unique_transit_name(mount: str, name: str) -> Iterator[None]:
         raise Conflict("A key with this name exists already.") from None
 
 
-def find_transit_key(*, principal: Principal, mount: str, name: str) -> FoundTransitKey:
+def rotate_transit_key(*, principal: Principal, key_id: UUID, reason: str) -> FoundTransitKey:
+    """Rotate a key and read it. Raises as ``rotate_key`` and ``find_transit_key``."""
+    principal.require(
+        "keys.read"
+    )  # before the rotation: a client would repeat one whose response is a refusal
+    rotate_key(principal=principal, key_id=key_id, reason=reason)
+    return find_transit_key(principal=principal, key_id=key_id)
+
+
+def find_transit_key(*, principal: Principal, key_id: UUID) -> FoundTransitKey:
     """Raises Denied, ``out_of_reach``, IntegrityFailed."""
     principal.require("keys.read")
-    key_id = id_within_reach(principal=principal, reference=transit_reference(mount, name))
+    id_within_reach(principal=principal, reference=key_id)
     [transit] = current_rows(TransitKey.objects.filter(pk=key_id))
     found = KeyVersion.objects.filter(key_id=key_id).select_related("key").order_by("version")  # noqa: CC2 - within reach, see above
     rows = list(current_rows(found, "key"))
@@ -123,17 +134,17 @@ def list_transit_names(*, principal: Principal, mount: str) -> list[str]:
 
 
 @transaction.atomic
-def configure_transit_key(
-    *, principal: Principal, mount: str, name: str, changes: TransitUpdate
-) -> FoundTransitKey:
+def configure_transit_key(*, principal: Principal, key_id: UUID, changes: TransitUpdate) -> FoundTransitKey:
     """Change settings. A plaintext backup that is allowed stays allowed, as in OpenBao.
 
     Raises Denied, ``out_of_reach``, Invalid, and RecentAuthRequired for raising the minimum decryption version.
     """
     principal.require("keys.update")
     principal.require("keys.read")  # for the response, and before the change
-    key_id = id_within_reach(principal=principal, reference=transit_reference(mount, name))
-    _update_key(principal, key_id, changes)
+    key = lock_key(principal, key_id)
+    if changes.get("exportable") and not key.exportable:
+        raise Invalid("exportable can only be set when a key is created")
+    _update_key(principal, key, changes)
     key = lock_key(principal, key_id)
     transit = first_of(TransitKey.objects.filter(pk=key_id))
     check_locked(key, transit)
@@ -145,21 +156,21 @@ def configure_transit_key(
         transit.save_with_mac()
         change = RowChange.of_row(transit, before=before, after=trail.transit_values(transit))
         finish_change(principal, actions.KEY_UPDATED, key, [change])
-    return find_transit_key(principal=principal, mount=mount, name=name)
+    return find_transit_key(principal=principal, key_id=key_id)
 
 
-def _update_key(principal: Principal, key_id: UUID, changes: TransitUpdate) -> None:
+def _update_key(principal: Principal, key: Key, changes: TransitUpdate) -> None:
     """Change what every key has."""
     update: KeyUpdate = {}
     if "min_decryption_version" in changes:
-        _require_version(Key.objects.get(pk=key_id), changes["min_decryption_version"], "decryption")  # noqa: CC2 - within reach
+        _require_version(key, changes["min_decryption_version"], "decryption")
         update["min_decryption_version"] = max(1, changes["min_decryption_version"])
     if "deletion_allowed" in changes:
         update["deletion_protection"] = not changes["deletion_allowed"]
     if "rotation_period" in changes:
         update["rotation_period_days"] = days_of(changes["rotation_period"])
     if update:
-        update_key(principal=principal, key_id=key_id, changes=update)
+        update_key(principal=principal, key_id=key.id, changes=update)
 
 
 def _check_versions(key: Key, transit: TransitKey) -> None:

@@ -1,4 +1,4 @@
-"""Who may use the paths of the transit engine, and what a refusal reveals."""
+"""The rights that the paths of the transit engine need, and the contents of a refusal."""
 
 import re
 from dataclasses import dataclass, field
@@ -169,7 +169,7 @@ def test_a_refusal_changes_nothing(keys):
 
 
 def seen(response):
-    """What the caller sees of a refusal, with one name and without the time."""
+    """A refusal as the caller gets it, with one name and without the time."""
     headers = {name: value for name, value in response.headers.items() if name != "RateLimit"}
     return response.status, response.raw.content.replace(b"absent1", b"sealing"), headers
 

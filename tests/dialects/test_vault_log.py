@@ -14,7 +14,7 @@ CONTEXT = b"a context that is no public text"
 
 
 def newest(action):
-    """What the only entry of an action says."""
+    """The members of the only entry of an action."""
     flush()
     entry = log_rows().get(action=action)
     return entry.object_version, entry.size, entry.count, entry.outcome, entry.code, json.loads(entry.meta)

@@ -1,7 +1,6 @@
 """Keys: create, read, list, rotate and configure."""
 
 import re
-from base64 import b64encode
 from datetime import UTC, timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -14,12 +13,12 @@ from dialects.vault import bodies
 from dialects.vault.api.base import VaultView
 from dialects.vault.bodies import flag, number, present, text
 from kernel.crypto.asymmetric import key_pairs
+from kernel.crypto.encoding import encode_base64
 from kernel.crypto.transit_types import TRANSIT_TYPES, TransitType
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.rules import Rule
 from keys import actions
 from keys.models import KeyVersion
-from keys.rotation.services.rotating import rotate_key
 from keys.transit import services
 from keys.transit.services import FoundTransitKey, TransitUpdate
 
@@ -76,7 +75,7 @@ class KeyView(VaultView):
                 raise conflict from None  # it is out of reach
 
     def _find(self, mount: str, name: str) -> FoundTransitKey:
-        return services.find_transit_key(principal=self.principal, mount=mount, name=name)
+        return services.find_transit_key(principal=self.principal, key_id=self.key_id(mount, name))
 
 
 class KeyListView(VaultView):
@@ -107,9 +106,8 @@ class RotateView(VaultView):
 
     def post(self, _request: Request, mount: str, name: str) -> HttpResponse:
         received = self.received(bodies.Nothing)
-        self.principal.require("keys.read")  # before the rotation, because the response shows the key
-        rotate_key(principal=self.principal, key_id=self.key_id(mount, name), reason=_ROTATION)
-        found = services.find_transit_key(principal=self.principal, mount=mount, name=name)
+        key_id = self.key_id(mount, name)
+        found = services.rotate_transit_key(principal=self.principal, key_id=key_id, reason=_ROTATION)
         return self.answer(_members(found), warnings=received.warnings)
 
 
@@ -122,7 +120,7 @@ class ConfigView(VaultView):
         self.missing_key = (f"no existing key named {name} could be found", HTTPStatus.BAD_REQUEST)  # type: ignore[misc]  # of this request
         received = self.received(bodies.Configure)
         body, warnings = received.body, list(received.warnings)
-        self.key_id(mount, name)
+        key_id = self.key_id(mount, name)
         changes: TransitUpdate = {}
         minimum = present(body.min_decryption_version)
         if minimum is not None:
@@ -140,16 +138,9 @@ class ConfigView(VaultView):
         if (period := _period_of(body.auto_rotate_period)) is not None:
             changes["rotation_period"] = period
         if flag(body.exportable):
-            self._require_exportable(mount, name)
-        found = services.configure_transit_key(
-            principal=self.principal, mount=mount, name=name, changes=changes
-        )
+            changes["exportable"] = True
+        found = services.configure_transit_key(principal=self.principal, key_id=key_id, changes=changes)
         return self.answer(_members(found), warnings=warnings)
-
-    def _require_exportable(self, mount: str, name: str) -> None:
-        found = services.find_transit_key(principal=self.principal, mount=mount, name=name)
-        if not found.key.exportable:
-            raise Invalid("exportable can only be set when a key is created")
 
 
 def _kind_of(body: bodies.CreateKey) -> TransitType:
@@ -230,7 +221,7 @@ def _version(kind: TransitType, row: KeyVersion) -> object:
         return int(row.created_at.timestamp())
     document = b"" if row.public_key is None else bytes(row.public_key)
     if kind.name == "ed25519":
-        public = b64encode(document[_ED25519_HEAD:]).decode()
+        public = encode_base64(document[_ED25519_HEAD:])
     else:
         public = key_pairs.encode_pem(document)
     created = row.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
