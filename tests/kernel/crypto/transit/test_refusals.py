@@ -2,9 +2,9 @@
 
 import pytest
 
-from kernel.crypto.errors import Invalid
+from kernel.crypto.errors import DecryptionFailed, Invalid
 from kernel.crypto.material import KeyMaterial
-from kernel.crypto.transit.cipher import TransitRsaCipher
+from kernel.crypto.transit.cipher import TransitCipher, TransitRsaCipher
 from kernel.crypto.transit.secrets import TransitSecrets, generate
 from kernel.crypto.transit.signing import SignatureForm, TransitSigner
 from kernel.crypto.transit_types import TRANSIT_TYPES
@@ -77,3 +77,45 @@ def test_an_ecdsa_signature_has_one_of_two_encodings(name):
     assert not signer.is_valid(MESSAGE, signature + b"\0", raw)
     with pytest.raises(Invalid, match="supplied signature is invalid"):
         signer.is_valid(MESSAGE, signature, der)
+
+
+@pytest.mark.parametrize("kind", TRANSIT_TYPES.values(), ids=lambda kind: kind.name)
+def test_generated_secrets_have_the_sizes_of_their_type(kind):
+    if kind.name.startswith("rsa-"):
+        secrets = generate(kind, private_key=b"a document")
+        assert secrets.key == b"a document"
+    else:
+        secrets = generate(kind)
+        assert kind.name.startswith("ecdsa-") or len(secrets.key) * 8 == kind.key_size
+    assert len(secrets.mac_key) == 32
+    assert (secrets.key == secrets.mac_key) is (kind.name == "hmac")
+
+
+@pytest.mark.parametrize("name", ["aes256-gcm96", "xchacha20-poly1305"])
+def test_a_text_below_the_size_of_its_nonce_has_a_text_of_its_own(name):
+    kind = TRANSIT_TYPES[name]
+    cipher, size = TransitCipher(kind, generate(kind)), 24 if name.startswith("x") else 12
+    with pytest.raises(Invalid, match="invalid ciphertext length"):
+        cipher.open(bytes(size - 1))
+    for length in (size, size + 15, size + 16):
+        with pytest.raises(DecryptionFailed):
+            cipher.open(bytes(length))
+    assert cipher.open(cipher.seal(b"")) == b""
+
+
+def test_a_salt_of_pss_has_at_most_the_size_that_fits():
+    kind, secrets = key_of(next(each for each in VECTORS["texts"] if each["type"] == "rsa-2048"))
+    signer, longest = TransitSigner(kind, secrets), 256 - 2 - 32  # RFC 8017 §9.1.1
+    form = SignatureForm(salt_length=str(longest))
+    assert signer.is_valid(MESSAGE, signer.sign(MESSAGE, form), form)
+    with pytest.raises(Invalid, match=f"salt length {longest + 1} is invalid"):
+        signer.sign(MESSAGE, SignatureForm(salt_length=str(longest + 1)))
+    # Any salt is verified by "auto", and none of another size by a number.
+    hashed = signer.sign(MESSAGE, SignatureForm(salt_length="hash"))
+    assert signer.is_valid(MESSAGE, hashed, SignatureForm())
+    assert not signer.is_valid(MESSAGE, hashed, SignatureForm(salt_length="31"))
+
+
+def test_an_ecdsa_signature_of_a_digest_is_deterministic():
+    signer, form = signer_of("ecdsa-p256"), SignatureForm(is_prehashed=True)
+    assert signer.sign(bytes(32), form) == signer.sign(bytes(32), form)
