@@ -104,9 +104,8 @@ def unique_transit_name(mount: str, name: str) -> Iterator[None]:
 
 def rotate_transit_key(*, principal: Principal, key_id: UUID, reason: str) -> FoundTransitKey:
     """Rotate a key and read it. Raises as ``rotate_key`` and ``find_transit_key``."""
-    principal.require(
-        "keys.read"
-    )  # before the rotation: a client would repeat one whose response is a refusal
+    # Before the rotation, because a client would repeat one whose response is a refusal.
+    principal.require("keys.read")
     rotate_key(principal=principal, key_id=key_id, reason=reason)
     return find_transit_key(principal=principal, key_id=key_id)
 

@@ -101,6 +101,7 @@ def test_every_main_page_is_asked_for():
 
 def test_a_line_shows_the_user_the_wait_and_the_verdict():
     assert cells(Page("/keys/"), Wait(12.3, 61)) == ["/keys/", "12.3", "61", "≤ 60 ms", "NO"]
+    assert cells(Page("/usage/?range=30d"), Wait(1, 100))[-2:] == ["≤ 100 ms", "yes"]
     assert cells(Page("/home/", "developer"), Wait(1, 101)) == [
         "/home/ of the developer",
         "1",
