@@ -23,7 +23,7 @@ from kernel.databases.rows import AnyOf
 from kernel.errors import Invalid
 
 EXACT_COUNT = 1_000  # counting further takes up to half a second, for a number that is of no use
-SEARCH_DEPTH = 20_000  # ids that one search reads, because no index supports it
+SEARCH_DEPTH = 10_000  # ids that one search reads, because no index supports it
 _SHORTEST = 3  # characters of a word that begins a part of a name: a trigram, which an index finds
 _PHRASE = re.compile(r'"[^"]+"')
 _WORD = re.compile(rf"{_PHRASE.pattern}|\S+")

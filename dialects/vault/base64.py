@@ -9,15 +9,16 @@ from kernel.errors import Invalid
 
 _ALPHABET: Final = (string.ascii_letters + string.digits + "+/").encode()
 _LINE_BREAKS: Final = b"\r\n"
+_WITHOUT_LINE_BREAKS: Final = dict.fromkeys(_LINE_BREAKS)
 _QUANTUM: Final = 4  # characters that encode three bytes
 _LEAST: Final = 2  # characters of an incomplete quantum
 
 
 def decode(text: str, *, error: str = "") -> bytes:
     """``error``: the beginning of the text of the refusal. Raises Invalid."""
-    data = text.encode()
-    if b"\n" in data or b"\r" in data:
-        data = data.translate(None, _LINE_BREAKS)
+    if not text:
+        return b""  # most requests leave out the context and the additional data
+    data = text.translate(_WITHOUT_LINE_BREAKS) if "\n" in text or "\r" in text else text
     try:
         return pybase64.b64decode(data, None, True)
     except ValueError:
