@@ -97,7 +97,7 @@ def _encrypt(messages: int, principal: Principal) -> str:
     Raises Conflict without a key that encrypts.
     """
     active = list_keys(principal=principal, only={"status": Status.ACTIVE})
-    keys = list(active.filter(purpose="encrypt"))
+    keys = [key for key in active.filter(purpose="encrypt") if key.protects]
     if not keys:
         raise Conflict(
             "There is no active key that encrypts. Create one, because the drill must decrypt something."

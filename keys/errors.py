@@ -24,7 +24,9 @@ class CannotProtect(Conflict):
     title = "The key cannot protect new data"
 
     def __init__(self, algorithm: str) -> None:
-        super().__init__(f"{algorithm} is too weak for new data. The key only works for existing data.")
+        super().__init__(
+            f"Keys of type {algorithm} only work for existing data. Use another key for new data."
+        )
 
 
 class PrivateKeyMissing(Conflict):

@@ -173,7 +173,10 @@ _TRANSIT_OPERATIONS: Final[Mapping[TransitOperation, Sequence[str]]] = MappingPr
 # The operations of a pair that need only its public key.
 _PUBLIC_OPERATIONS: Final = frozenset({"encrypt", "data_key", "verify", "encapsulate"})
 _SYMMETRIC_ONLY: Final = frozenset({"derive"})
-_SYMMETRIC: Final = frozenset(kind.name for kind in KEY_ALGORITHMS if not kind.is_asymmetric)
+# Another system uses the bytes of a foreign key, so no key is derived from them.
+_SYMMETRIC: Final = frozenset(
+    kind.name for kind in KEY_ALGORITHMS if not (kind.is_asymmetric or kind.is_foreign)
+)
 _EXPIRED: Final = LifecycleState(State.DEACTIVATED, Status.EXPIRED)
 _LIFECYCLE_STATES: Final = MappingProxyType(
     {state: LifecycleState(state, status) for state, status in _STATUS.items()}

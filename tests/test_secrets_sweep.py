@@ -266,10 +266,13 @@ def share_secrets(client: Client) -> None:
 def encrypt_and_decrypt(client: Client) -> None:
     plant = client.plant
     kinds = {
-        name: kind for kind in reversed(KEY_ALGORITHMS) if kind.purpose == "encrypt" for name in kind.modes
+        name: kind
+        for kind in reversed(KEY_ALGORITHMS)
+        if kind.purpose == "encrypt" and not kind.is_foreign
+        for name in kind.modes
     }
     keys = {kind.name: create(client, kind) for kind in set(kinds.values())}
-    for mode in SEALING_MODES.values():
+    for mode in map(SEALING_MODES.__getitem__, kinds):
         key_id = keys[kinds[mode.name].name]
         aad = b64(plant.octets(f"aad of {mode.name}") if mode.takes_aad else b"")
         body = {

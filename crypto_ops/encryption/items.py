@@ -9,8 +9,9 @@ from crypto_ops.items.wire import aad_of, max_ciphertext, max_plaintext
 from crypto_ops.requests import MAX_TAG_BYTES
 from kernel.crypto.encoding import decode_base64
 from kernel.crypto.modes import SealingMode
-from kernel.crypto.sealing import envelope
+from kernel.crypto.sealing import envelope, foreign
 from kernel.crypto.sealing.aead import Message, Sealed
+from kernel.crypto.sealing.foreign import FERNET
 from kernel.errors import DomainError
 
 type Parts = tuple[str, str, str]
@@ -35,6 +36,8 @@ def sealed_item_of(
 ) -> SealedItem | DomainError:
     """The sealed item, given in one piece or in parts, or its refusal."""
     try:
+        if isinstance(form, str) and mode is FERNET:
+            return SealedItem(foreign.sealed_of(form, max_length=max_ciphertext()), version, aad_of(aad))
         if isinstance(form, str):
             return _of_envelope(form, aad, mode=mode)
         return SealedItem(sealed_of(form), version, aad_of(aad))

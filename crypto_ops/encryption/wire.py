@@ -15,8 +15,9 @@ from crypto_ops.items.wire import Plaintext, Reference, Text, aad_of, max_cipher
 from crypto_ops.requests import MAX_ITEMS, MAX_TAG_BYTES
 from kernel.crypto.encoding import decode_base64, encode_base64
 from kernel.crypto.modes import SealingMode, find_sealing_mode
-from kernel.crypto.sealing import envelope
+from kernel.crypto.sealing import envelope, foreign
 from kernel.crypto.sealing.envelope import Envelope
+from kernel.crypto.sealing.foreign import FERNET
 from kernel.errors import Invalid
 from kernel.rest.derived import Rest
 from kernel.rest.fields import Base64Field, ChoiceField
@@ -30,7 +31,8 @@ MODE_WORDS: Final = {
     "aes-256-cbc-hmac-sha512": "cbc",
     "aes-256-siv": "siv",
 }
-_FORM: Final = ("encrypted_data", "iv", "tag", "key_id", "algorithm")
+_PARTS: Final = ("encrypted_data", "iv", "tag")
+_FORM: Final = (*_PARTS, "key_id", "algorithm")
 
 
 @extend_schema_field({"type": "string", "maxLength": settings.CC_MAX_BODY_BYTES})
@@ -50,6 +52,13 @@ class CiphertextField(serializers.Field[Envelope, Any, str, Envelope]):
 
 type _EncryptedData = Annotated[str, Rest(Base64Field, max_bytes=settings.CC_MAX_BODY_BYTES)]
 type _Tag = Annotated[str, Rest(Base64Field, max_bytes=MAX_TAG_BYTES)]
+
+
+class MessageField(CiphertextField):
+    """As ``CiphertextField``, or a Fernet token, which ``decrypt_request`` reads."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return data if isinstance(data, str) and foreign.is_token(data) else super().to_internal_value(data)
 
 
 class Options(RequestBody, frozen=True):
@@ -81,10 +90,10 @@ class Encrypt(RequestBody, frozen=True):
 class Decrypt(RequestBody, frozen=True):
     """Either ``ciphertext``, or the parts from the response of encrypt (with ``key_version`` if known).
 
-    Modes without ``iv`` or ``tag`` do not require them.
+    Modes without ``iv`` or ``tag`` do not require them. A Fernet token is a ``ciphertext`` that does not name its key.
     """
 
-    ciphertext: Annotated[str, Rest(CiphertextField)] | UnsetType = UNSET
+    ciphertext: Annotated[str, Rest(MessageField)] | UnsetType = UNSET
     encrypted_data: _EncryptedData | UnsetType = UNSET
     iv: _Tag | UnsetType = UNSET
     tag: _Tag | UnsetType = UNSET
@@ -169,13 +178,15 @@ def encrypt_request(message: Encrypt) -> EncryptRequest:
 def _require_agreement(options: Options, mode: SealingMode) -> None:
     if mode.is_public_key and options != Options():
         raise Invalid.of_field("options", f"{mode.name} has no options. Omit this field.")
-    if options.mode and options.mode != MODE_WORDS[mode.name]:
+    if options.mode and options.mode != MODE_WORDS.get(mode.name):
         raise Invalid.of_field("options.mode", f"Conflicts with {mode.name}. Omit this field.")
 
 
 def decrypt_request(message: Decrypt) -> DecryptRequest:
     """Raises Invalid, UnsupportedAlgorithm, MalformedCiphertext."""
     algorithm, key_id = message.algorithm, message.key_id
+    if isinstance(message.ciphertext, str) and foreign.is_token(message.ciphertext):
+        return _of_token(message.ciphertext, message)
     if message.ciphertext is UNSET and algorithm is not UNSET:
         mode = find_sealing_mode(algorithm)
         form = _form_of(message, mode)
@@ -194,6 +205,23 @@ def decrypt_request(message: Decrypt) -> DecryptRequest:
             envelope.decode(form, max_length=max_ciphertext()), aad_of(message.aad)
         )
     raise _refused(message, None)
+
+
+def _of_token(token: str, message: Decrypt) -> DecryptRequest:
+    if message.key_id is UNSET:
+        raise Invalid.of_field("key_id", "This field is required: a Fernet token does not name its key.")
+    faults = {name: "Omit this field." for name in _PARTS if getattr(message, name) is not UNSET}
+    if message.algorithm not in {UNSET, FERNET.name}:
+        faults["algorithm"] = f"Must be {FERNET.name}, or omit it."
+    if faults:
+        raise Invalid.of_fields(faults)
+    return DecryptRequest(
+        mode=FERNET,
+        key_id=references.parse(message.key_id),
+        key_version=message.key_version or None,
+        sealed=foreign.sealed_of(token, max_length=max_ciphertext()),
+        aad=aad_of(message.aad),
+    )
 
 
 def _form_of(message: Decrypt | DecryptItem, mode: SealingMode | None) -> str | Parts:

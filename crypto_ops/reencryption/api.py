@@ -29,6 +29,8 @@ from crypto_ops.reencryption.services import jobs as reencryptions
 from crypto_ops.reencryption.services.one_message import ReencryptRequest, reencrypt
 from crypto_ops.reencryption.services.pages import PageItem, reencrypt_page
 from crypto_ops.reencryption.services.reports import read_report
+from crypto_ops.reencryption.services.sources import Source
+from crypto_ops.reencryption.wire import source_of
 from kernel.crypto.sealing import envelope
 from kernel.errors import DomainError
 from kernel.http.context import set_audit_object
@@ -53,8 +55,9 @@ class ReencryptView(EngineView):
     )
     def post(self, _request: Request) -> Response:
         attrs = self.read(ReencryptSerializer)
-        set_audit_object(self.request, "key", str(attrs["ciphertext"].key_id))
-        wanted = _reencrypt_request(attrs, self.principal)
+        source = source_of(attrs)
+        set_audit_object(self.request, "key", str(source.key_id))
+        wanted = _reencrypt_request(source, attrs, self.principal)
         return Response(represent(ReencryptedSerializer, reencrypt(wanted, self.principal)))
 
 
@@ -155,12 +158,12 @@ def _detail(job: Reencryption) -> dict[str, Any]:
     return {**represent(ReencryptionSerializer, job), "report": report}
 
 
-def _reencrypt_request(attrs: dict[str, Any], principal: Principal) -> ReencryptRequest:
+def _reencrypt_request(source: Source, attrs: dict[str, Any], principal: Principal) -> ReencryptRequest:
     target = attrs.get("key_id")
     return ReencryptRequest(
-        envelope=attrs["ciphertext"],
+        source=source,
         target_key_id=target and id_of_key(principal=principal, reference=target),
-        aad=attrs.get("aad", b""),
+        target_aad=attrs.get("target_aad"),
         reason=attrs.get("reason", ""),
     )
 

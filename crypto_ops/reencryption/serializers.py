@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
 
 from crypto_ops.encryption.serializers import EncryptedItemSerializer
 from crypto_ops.encryption.wire import CiphertextField
 from crypto_ops.items.wire import TextField
-from crypto_ops.requests import MAX_AAD_BYTES, MAX_ITEMS, MAX_REFERENCE, MAX_TOTAL
+from crypto_ops.requests import MAX_AAD_BYTES, MAX_ITEMS, MAX_REFERENCE, MAX_TAG_BYTES, MAX_TOTAL
 from kernel.jobs.job import Status
 from kernel.labels import MAX_REASON
 from kernel.rest.fields import (
@@ -19,7 +20,7 @@ from kernel.rest.fields import (
     TimestampField,
 )
 from keys.lifecycle import VersionState
-from keys.reading.rest_references import KeyReferenceField
+from keys.reading.rest_references import KeyReferenceField, VersionField
 
 
 class BeginReencryptionSerializer(StrictSerializer):
@@ -88,18 +89,39 @@ class ReencryptionDetailSerializer(ReencryptionSerializer):
 
 
 class ReencryptSerializer(StrictSerializer):
-    ciphertext = CiphertextField()
-    key_id = KeyReferenceField(required=False)
+    """Either ``ciphertext``, or ``encrypted_data``, ``iv`` and ``tag`` with ``algorithm``."""
+
+    ciphertext = TextField(
+        required=False, help_text="cc1. text, vault: text of a transit key, or Fernet token"
+    )
+    encrypted_data = Base64Field(max_bytes=settings.CC_MAX_BODY_BYTES, required=False)
+    iv = Base64Field(max_bytes=MAX_TAG_BYTES, required=False)
+    tag = Base64Field(max_bytes=MAX_TAG_BYTES, required=False)
+    algorithm = ModeField(max_length=50, required=False)
+    source_key_id = KeyReferenceField(
+        required=False, help_text="required unless the ciphertext names its key"
+    )
+    key_version = VersionField(required=False)
+    context = Base64Field(  # type: ignore[assignment]  # DRF moves it into the declared fields
+        max_bytes=MAX_AAD_BYTES, required=False, help_text="of the derived key, for a vault: text"
+    )
+    key_id = KeyReferenceField(required=False, help_text="of the target, the same key unless given")
     aad = Base64Field(max_bytes=MAX_AAD_BYTES, required=False)
+    target_aad = Base64Field(
+        max_bytes=MAX_AAD_BYTES, required=False, help_text="of the new ciphertext, the same aad unless given"
+    )
     reason = LabelField(required=False, max_length=MAX_REASON)
 
 
 class ReencryptedSerializer(serializers.Serializer[Any]):
-    """``source_compromised``: an attacker with the source key may have forged the old ciphertext."""
+    """``source_authenticated``: false for public-key encryption, with which anyone can have sealed the old ciphertext.
+    ``source_compromised``: an attacker with the source key may have forged it.
+    """
 
     ciphertext = CiphertextField(source="envelope")
     algorithm = ModeField(source="envelope.mode.name")
     key_id = serializers.UUIDField(source="envelope.key_id")
     key_version = serializers.IntegerField(source="envelope.version")
     source_key_version = serializers.IntegerField()
+    source_authenticated = serializers.BooleanField()
     source_compromised = serializers.BooleanField()

@@ -21,7 +21,9 @@ from crypto_ops.encryption.api import DecryptView, EncryptView
 from crypto_ops.items.api import MessageView
 from crypto_ops.items.wire import aad_of
 from crypto_ops.reencryption.api import ReencryptView
+from crypto_ops.encryption.services.messages import DecryptRequest
 from crypto_ops.reencryption.services.one_message import ReencryptRequest, reencrypt
+from crypto_ops.reencryption.services.sources import MessageSource
 from crypto_ops.reencryption.views import target_id
 from crypto_ops.secrets.api import AgreeView, DataKeyView, DecapsulateView, DeriveView, EncapsulateView
 from crypto_ops.signatures.api import CsrView, MacView, SignJwtView, SignView, VerifyMacView, VerifyView
@@ -190,9 +192,8 @@ def _reencrypt(form: TrialForm, principal: Principal) -> tuple[TryResult, str]:
     if old.key_id != form.key.id:
         raise DecryptionFailed  # as above
     wanted = ReencryptRequest(
-        envelope=old,
+        source=MessageSource(request=DecryptRequest.of_envelope(old, aad_of(aad))),
         target_key_id=target_id(principal, form.key, form.cleaned_data["target"], field="target"),
-        aad=aad_of(aad),
         reason=form.cleaned_data["reason"],
     )
     target = wanted.target_key_id

@@ -25,7 +25,8 @@ class KeyAlgorithm:
     ``key_size``: in bits; of the material, the order of an elliptic curve, an RSA modulus, or a post-quantum public
     key. ``is_asymmetric``: its keys are pairs of a private and a public key. ``is_default``: keys of this algorithm
     have this purpose unless the request names another one. ``protects``: its keys may protect new data. Otherwise they
-    are never generated, and imported ones only process existing data (NIST SP 800-131A).
+    are never generated, and imported ones only process existing data (NIST SP 800-131A). ``is_foreign``: that data has
+    the format of another system.
     """
 
     name: str
@@ -38,6 +39,10 @@ class KeyAlgorithm:
     protects: bool = True
 
     @property
+    def is_foreign(self) -> bool:
+        return not (self.protects or self.is_asymmetric)
+
+    @property
     def has_document(self) -> bool:
         """Whether its private keys are PKCS #8 documents. Those of X25519 with ML-KEM-768 are raw bytes."""
         return self.is_asymmetric and self.name != HYBRID
@@ -45,6 +50,10 @@ class KeyAlgorithm:
 
 def _symmetric(name: str, key_size: int, *modes: str, status: Status = "approved") -> KeyAlgorithm:
     return KeyAlgorithm(name, key_size, "encrypt", modes, status)
+
+
+def _foreign(name: str, key_size: int, mode: str, status: Status = "approved") -> KeyAlgorithm:
+    return KeyAlgorithm(name, key_size, "encrypt", (mode,), status, protects=False)
 
 
 def _mac(name: str, key_size: int) -> KeyAlgorithm:
@@ -76,6 +85,11 @@ KEY_ALGORITHMS: Final = (
     # AES-256-SIV uses two AES-256 keys, 64 bytes. HKDF derives both from 32 random bytes. The size shown is 256 because
     # 256 bits are generated and wrapped, and an attacker has to guess 256 bits.
     _symmetric("aes-256-siv", 256, "aes-256-siv", status="accepted"),
+    # Keys of other systems, for the messages that they sealed. A Fernet key is an AES-128 key and one of HMAC-SHA256.
+    _foreign("aes-128-raw", 128, "aes-128-gcm-raw"),
+    _foreign("aes-192-raw", 192, "aes-192-gcm-raw"),
+    _foreign("aes-256-raw", 256, "aes-256-gcm-raw"),
+    _foreign("fernet", 256, "fernet", status="accepted"),
     _pair("sign", "ed25519", 256, "ed25519"),
     _pair("sign", "ed448", 448, "ed448"),
     # FIPS 186-5 §6.1: the hash function is at least as strong as the curve.

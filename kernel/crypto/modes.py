@@ -36,7 +36,8 @@ class Mode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealingMode(Mode):
-    """How a message is sealed. ``suite`` is the number written into ciphertexts: never reused, never changed.
+    """How a message is sealed. ``suite`` is the number written into ciphertexts: never reused, never changed. It is 0 for
+    the messages of other systems, which are only opened (``kernel.crypto.sealing.foreign``).
 
     ``key_algorithm``: of the keys that a caller may leave unnamed, "" if each request must name its key.
     ``subkey_size``, ``iv_size`` and ``tag_size`` are in bytes. ``deterministic``: equal inputs give equal
@@ -48,7 +49,7 @@ class SealingMode(Mode):
     purpose: ClassVar[str] = "encrypt"
     field: ClassVar[str] = "algorithm"
 
-    suite: int
+    suite: int = 0
     key_algorithm: str = ""
     subkey_size: int = 0
     iv_size: int = 0
@@ -60,6 +61,11 @@ class SealingMode(Mode):
     is_public_key: bool = False
     takes_aad: bool = True
     opens_slowly: bool = False
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the messages are those of another system."""
+        return not self.suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +221,9 @@ SEALING_MODES: Final = _by_name(
             status="accepted",
             is_public_key=True,
         ),
+        *(SealingMode(name=f"aes-{size}-gcm-raw", iv_size=12, tag_size=16) for size in (128, 192, 256)),
+        # A token has all its parts in one piece.
+        SealingMode(name="fernet", status="accepted", takes_aad=False),
     )
 )
 
@@ -248,7 +257,9 @@ MAC_MODES: Final = _by_name(
 KEM_MODES: Final = _by_name((KemMode("ml-kem-768", 1088), KemMode("ml-kem-1024", 1568)))
 AGREEMENT_MODES: Final = _by_name((AgreementMode("ecdh"), AgreementMode("x25519")))
 
-_MODES_BY_SUITE: Final = MappingProxyType({mode.suite: mode for mode in SEALING_MODES.values()})
+_MODES_BY_SUITE: Final = MappingProxyType(
+    {mode.suite: mode for mode in SEALING_MODES.values() if not mode.is_foreign}
+)
 
 
 def find_sealing_mode(name: str) -> SealingMode:

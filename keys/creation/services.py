@@ -101,20 +101,19 @@ def draft_key(  # noqa: PLR0913 - as create_key
 def store_key(
     principal: Principal,
     key: Key,
-    material: NewMaterial,
-    *,
+    *materials: NewMaterial,
     policy_id: UUID | None,
     action: str = actions.KEY_CREATED,
     meta: Mapping[str, object] = MappingProxyType({}),
     transit: TransitKey | None = None,
 ) -> Key:
-    """Save a new key with its first version, and record it. Raises Denied, Invalid, PolicyViolated, NameTaken.
+    """Save a new key with a version of each material, and record it. Raises Denied, Invalid, PolicyViolated, NameTaken.
 
     ``transit``: the row of a transit key, saved with it.
     """
     with unique_name(Key, key.name, "key"):  # noqa: CC2 - a name is unique among all keys
         policy = None if policy_id is None else lock_policy(policy_id)
-        return _store(principal, key, material, policy, action=action, meta=meta, transit=transit)
+        return _store(principal, key, *materials, policy=policy, action=action, meta=meta, transit=transit)
 
 
 def material_for_creation(principal: Principal, algorithm: str, purpose: str | None = None) -> NewMaterial:
@@ -252,16 +251,18 @@ def _own_key(principal: Principal, kind: KeyAlgorithm, name: str) -> Key:
 def _store(
     principal: Principal,
     key: Key,
-    material: NewMaterial,
+    *materials: NewMaterial,
     policy: EncryptionPolicy | None = None,
-    *,
     action: str = actions.KEY_CREATED,
     meta: Mapping[str, object] = MappingProxyType({}),
     transit: TransitKey | None = None,
 ) -> Key:
     # No epoch is raised, because no decision can depend on a key that did not exist.
     meta = {"default": key.is_default, **meta}
-    versions = [first_version(key, material)]
+    versions = [new_version(key, number, each, key.created_at) for number, each in enumerate(materials, 1)]
+    for version in versions[:-1]:
+        version.is_primary = False
+    key.primary_version = len(versions)
     insert_key(principal, key, policy, versions=versions, meta=meta, transit=transit, action=action)
     lock_epoch()
     renew_principal(principal)  # a user whose rights have ended must not create a key

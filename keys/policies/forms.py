@@ -131,7 +131,7 @@ class PolicyForm(PolicyRulesForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        modes = list(dict.fromkeys(mode for kind in KEY_ALGORITHMS for mode in kind.modes))
+        modes = list(dict.fromkeys(mode for kind in KEY_ALGORITHMS if kind.protects for mode in kind.modes))
         offer(self, "allowed_modes", [(mode, mode) for mode in modes])
         self.fields["allowed_modes"].initial = modes
 

@@ -14,6 +14,7 @@ from kernel.crypto.mac import Mac
 from kernel.crypto.material import Confidential, KeyMaterial
 from kernel.crypto.modes import AgreementMode, KemMode, MacMode, Mode, SealingMode, SigningMode, TransitMode
 from kernel.crypto.sealing.aead import Cipher
+from kernel.crypto.sealing.foreign import FERNET, FernetOpener, RawOpener
 from kernel.crypto.transit.cipher import TransitCipher, TransitRsaCipher
 from kernel.crypto.transit.secrets import TransitSecrets
 from kernel.crypto.transit.signing import TransitMac, TransitSigner
@@ -51,6 +52,14 @@ def _private_key_opener(parts: KeyParts, mode: SealingMode) -> PrivateKeyOpener:
     return PrivateKeyOpener(_private_key(parts), mode)
 
 
+def _raw_opener(parts: KeyParts, mode: SealingMode) -> RawOpener:
+    return RawOpener(parts.unwrap(), mode)
+
+
+def _fernet_opener(parts: KeyParts, mode: SealingMode) -> FernetOpener:
+    return FernetOpener(parts.unwrap(), mode)
+
+
 def sealer_of(mode: SealingMode) -> Kind[SealingMode, Any]:
     """The function that builds what seals in this mode."""
     return _public_key_sealer if mode.is_public_key else cipher
@@ -63,6 +72,8 @@ def sealer(parts: KeyParts, mode: SealingMode) -> Cipher | PublicKeySealer:
 
 def opener_of(mode: SealingMode) -> Kind[SealingMode, Any]:
     """The function that builds what opens in this mode."""
+    if mode.is_foreign:
+        return _fernet_opener if mode is FERNET else _raw_opener
     return _private_key_opener if mode.is_public_key else cipher
 
 

@@ -1,6 +1,6 @@
 """REST interface for the import and the export of keys."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, cast
 from uuid import UUID
@@ -44,6 +44,7 @@ from keys.transport.public_key_formats import PublicKey
 from keys.transport.services import exporting, import_parameters, importing, public_keys
 from keys.transport.services.exporting import MAX_VERSIONS, MAX_WRAPPING_KEY
 from keys.transport.services.importing import FORMATS, MAX_MATERIAL, MAX_TEXT
+from keys.transport.services.importing import MAX_VERSIONS as MAX_IMPORTED
 
 _SETTINGS = ("description", "tags", "expires_at", "exportable")
 
@@ -67,7 +68,16 @@ class ImportKeySerializer(StrictSerializer):
     format = ChoiceField(choices=FORMATS)
     material = _MaterialField(
         write_only=True,
+        required=False,
         help_text="base64 of the bytes; for pem its text; for jwk an object or its JSON text",
+    )
+    versions = serializers.ListField(
+        child=_MaterialField(),
+        write_only=True,
+        required=False,
+        min_length=1,
+        max_length=MAX_IMPORTED,
+        help_text="instead of material, of a key of another system: one for each version, the oldest first",
     )
     import_parameters_id = serializers.UUIDField(
         required=False, help_text="required for wrapped and hpke, otherwise ignored"
@@ -83,13 +93,13 @@ class ImportKeySerializer(StrictSerializer):
 
 class ImportKeyView(ApiView[Principal]):
     rules = {"POST": Rule("keys.import", actions.KEY_IMPORTED)}
-    _material: NewMaterial | None = None
+    _materials: Sequence[NewMaterial] = ()
 
-    def read_material(self) -> None:
+    def read_materials(self) -> None:
         """Check the material, which takes too long for an open transaction."""
-        self._material = importing.read_material(principal=self.principal, request=self._import_request())
+        self._materials = importing.read_materials(principal=self.principal, request=self._import_request())
 
-    @idempotent(before=read_material)
+    @idempotent(before=read_materials)
     @extend_schema(request=ImportKeySerializer, parameters=[LOCATION], responses={201: KeySerializer})
     def post(self, _request: Request) -> Response:
         """Create a key from material of another system."""
@@ -97,7 +107,7 @@ class ImportKeyView(ApiView[Principal]):
         key = importing.import_key(
             principal=self.principal,
             request=self._import_request(),
-            material=self._material,
+            materials=self._materials,
             policy_id=given.get("policy_id"),
             **cast("importing.ImportSettings", {name: given[name] for name in _SETTINGS if name in given}),
         )

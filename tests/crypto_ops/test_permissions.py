@@ -7,6 +7,7 @@ from crypto_ops.deciding.services import perform_measured
 from crypto_ops.encryption.services.messages import DecryptRequest, EncryptRequest, InspectRequest
 from crypto_ops.reencryption.services import one_message
 from crypto_ops.reencryption.services.one_message import ReencryptRequest
+from crypto_ops.reencryption.services.sources import MessageSource
 from crypto_ops.secrets.services import random_bytes
 from kernel.crypto.modes import SEALING_MODES
 from kernel.errors import Denied
@@ -25,7 +26,8 @@ def test_a_user_who_calls_an_operation_needs_its_permission(admin):
             DecryptRequest.of_envelope(envelope, b""), principal
         ),
         "crypto.reencrypt": lambda principal: one_message.reencrypt(
-            ReencryptRequest(envelope=envelope), principal
+            ReencryptRequest(source=MessageSource(request=DecryptRequest.of_envelope(envelope, b""))),
+            principal,
         ),
         "crypto.inspect": lambda principal: deciding.perform(InspectRequest(envelope=envelope), principal),
         "crypto.random": lambda principal: random_bytes.generate_random(1, principal),

@@ -54,7 +54,8 @@ def import_key(person, algorithm, form, material, *, headers=None, **fields):
     body = {"name": f"imported-{uuid4().hex[:8]}", "algorithm": algorithm, "format": form}
     kind = find_key_algorithms(algorithm)[0]
     body |= {} if kind.is_default else {"purpose": kind.purpose}
-    return person.api.post("/api/v1/keys/import", body | {"material": material} | fields, **headers or {})
+    body |= {} if material is None else {"material": material}
+    return person.api.post("/api/v1/keys/import", body | fields, **headers or {})
 
 
 def imported(person, algorithm, form, material, **fields):

@@ -11,7 +11,7 @@ from audit.commit.decisions import Decision
 from crypto_ops import actions
 from crypto_ops.deciding.context import DecisionContext, Permit
 from crypto_ops.deciding.services import decision_of
-from crypto_ops.encryption.services.messages import encrypting_permit
+from crypto_ops.encryption.services.messages import MAX_TRIALS, encrypting_permit
 from crypto_ops.items.services import (
     BatchRequest,
     BatchResult,
@@ -30,7 +30,7 @@ from kernel.errors import DomainError, Invalid
 from keys import lifecycle
 from keys.references import KeyReference
 from keys.ring import primitives
-from keys.ring.cached_keys import CachedKey
+from keys.ring.cached_keys import CachedKey, CachedVersion
 
 
 class EncryptBatch(BatchRequest[str], frozen=True, kw_only=True):
@@ -118,6 +118,7 @@ class DecryptBatch(BatchRequest[bytes], frozen=True, kw_only=True):
         entry = context.find(self.key_id, "crypto.decrypt")
         lifecycle.require_process(entry.lifecycle_state(process_now()))
         opener = Opener(entry, self.mode, context)
+        opener.charge_trials(self.items)
         results = [item if isinstance(item, DomainError) else opener.open(item) for item in self.items]
         opened = [result for result in results if isinstance(result, bytes)]
         refusals = refusals_of(results)
@@ -172,6 +173,16 @@ class Opener:
         self.versions = BatchVersions(entry, context, for_reencryption=for_reencryption)
         self._ciphers: dict[int | None, tuple[Any, int]] = {}
         self._named: UUID | None = None  # the key that the last item names
+        self._tried: list[CachedVersion] = []  # for items that name no version
+        if mode.is_foreign:
+            found = entry.processing_versions(process_now(), for_reencryption=for_reencryption)
+            self._tried = found[:MAX_TRIALS]
+
+    def charge_trials(self, items: Sequence[SealedItem | DomainError]) -> None:
+        """Messages of other systems do not name their version. Each try after the first counts as a request."""
+        unnamed = sum(isinstance(item, SealedItem) and item.version is None for item in items)
+        if unnamed and len(self._tried) > 1:
+            self._context.charge(unnamed * (len(self._tried) - 1))
 
     def open(self, item: SealedItem) -> bytes | DomainError:
         key_id = self._entry.key_id
@@ -182,11 +193,26 @@ class Opener:
                 return refusal
             self._named = item.key_id
         try:
+            if self._tried and item.version is None:
+                return self._open_any(item)
             cipher, version = self._ciphers.get(item.version) or self._cipher(item.version)
             plaintext: bytes = cipher.open(item.sealed, key_id=key_id, version=version, aad=item.aad)
         except DomainError as error:
             return error
         return plaintext
+
+    def _open_any(self, item: SealedItem) -> bytes:
+        for version in self._tried:
+            opener = self._context.primitive(version, primitives.opener_of(self._mode), self._mode)
+            try:
+                plaintext: bytes = opener.open(
+                    item.sealed, key_id=self._entry.key_id, version=version.number, aad=item.aad
+                )
+            except DecryptionFailed:
+                continue
+            self.versions.find(version.number)
+            return plaintext
+        raise DecryptionFailed
 
     def _cipher(self, number: int | None) -> tuple[Any, int]:
         if number is not None and number not in self._entry.versions:

@@ -93,7 +93,7 @@ class TransitRequest(KeyRequest[TransitResults], frozen=True, kw_only=True):
         return Ready(grounds, result.size, context.request_id, result=results)
 
     def _permit(self, use: Use[TransitMode], context: DecisionContext) -> Permit[Any]:
-        versions = _Versions(self.kind, find_key(use, self.kind.permission, context), context)
+        versions = Versions(self.kind, find_key(use, self.kind.permission, context), context)
         version, primitive = versions.find(use[3] or 0)
         return permit_of(
             use, versions.entry, version, versions.mode, primitive, context, protects=self.kind.protects
@@ -102,7 +102,7 @@ class TransitRequest(KeyRequest[TransitResults], frozen=True, kw_only=True):
     def _decide_batch(self, context: DecisionContext) -> Decision[TransitResults]:
         kind = self.kind
         entry = find_key((kind.action, self.key_id, None, None), kind.permission, context)
-        versions = _Versions(kind, entry, context)
+        versions = Versions(kind, entry, context)
         if versions.mode.is_slow:
             context.admit_slow()
         results = [versions.perform(item) for item in self.items]
@@ -134,7 +134,7 @@ class RewrapRequest(KeyRequest[TransitResults], frozen=True, kw_only=True):
     def decide(self, context: DecisionContext) -> Decision[TransitResults]:
         use: Use[TransitMode] = (actions.MESSAGE_REENCRYPTED, self.key_id, None, None)
         entry = find_key(use, "crypto.reencrypt", context)
-        sources, targets = _Versions(Opening, entry, context), _Versions(Sealing, entry, context)
+        sources, targets = Versions(Opening, entry, context), Versions(Sealing, entry, context)
         if sources.mode.is_slow:
             context.admit_slow()
         results = [self._rewrap(item, sources, targets) for item in self.items]
@@ -149,7 +149,7 @@ class RewrapRequest(KeyRequest[TransitResults], frozen=True, kw_only=True):
         return decision_of(found, event, context, size=found.size, protects=entry)
 
     def _rewrap(
-        self, item: Rewrapping | DomainError, sources: "_Versions", targets: "_Versions"
+        self, item: Rewrapping | DomainError, sources: "Versions", targets: "Versions"
     ) -> TransitResult | DomainError:
         if isinstance(item, DomainError):
             return item
@@ -167,11 +167,19 @@ class RewrapRequest(KeyRequest[TransitResults], frozen=True, kw_only=True):
         )
 
 
-class _Versions:
+class Versions:
     """The versions of a key for one kind of message. Raises the refusals of the key."""
 
-    def __init__(self, kind: type[TransitItem], entry: CachedKey, context: DecisionContext) -> None:
+    def __init__(
+        self,
+        kind: type[TransitItem],
+        entry: CachedKey,
+        context: DecisionContext,
+        *,
+        for_reencryption: bool = False,
+    ) -> None:
         self.entry = entry
+        self._for_reencryption = for_reencryption
         self._kind = kind
         self._context = context
         self._now = process_now()
@@ -182,7 +190,7 @@ class _Versions:
             entry.require_allowed(self.mode)
         else:
             self._primary = entry.primary_version
-            lifecycle.require_process(entry.lifecycle_state(self._now))
+            lifecycle.require_process(entry.lifecycle_state(self._now), for_reencryption=for_reencryption)
 
     @property
     def only(self) -> CachedVersion | None:
@@ -195,7 +203,9 @@ class _Versions:
         found = self._used.get(number)
         if found is None:
             self._require(number)
-            version = self._context.require_process(self.entry, number, self._now)
+            version = self._context.require_process(
+                self.entry, number, self._now, for_reencryption=self._for_reencryption
+            )
             primitive = self._context.primitive(version, self._kind.build, self.mode)
             found = self._used[number] = version, primitive
         return found

@@ -1,7 +1,7 @@
 """Import of keys from other systems."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final, TypedDict, Unpack
@@ -11,6 +11,7 @@ from accounts.principals import Principal
 from kernel.crypto.algorithms import KeyAlgorithm, find_key_algorithm
 from kernel.crypto.encoding import decode_base64
 from kernel.crypto.errors import WrongKey
+from kernel.crypto.sealing.foreign import FERNET
 from kernel.crypto.transport import importing, key_transport, pem
 from kernel.crypto.transport.importing import Parts, refused
 from kernel.errors import Denied, Invalid
@@ -26,21 +27,26 @@ from keys.transport.services.import_parameters import recipient_of
 
 MAX_MATERIAL: Final = 8192  # bytes; an expanded ML-DSA-87 key has 5,000
 MAX_TEXT: Final = 12_288  # characters: base64 of these bytes, or the lines of a PEM
+MAX_VERSIONS: Final = 16  # as many as a decryption tries
+
+type Material = str | Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRequest:
     """Material in one of ``FORMATS``, and the key that it becomes.
 
-    ``material``: base64 of the bytes; for "pem" its text; for "jwk" its text or its members.
+    ``material``: base64 of the bytes; for "pem" its text; for "jwk" its text or its members. ``versions``: several of
+    them instead, the oldest first, of a key of another system.
     ``is_private_connection``: whether no one can read the connection on which it came.
     """
 
     name: str
     algorithm: str
     format: str
-    material: str | Mapping[str, object] = field(repr=False)
     is_private_connection: bool
+    material: Material = field(default="", repr=False)
+    versions: Sequence[Material] = field(default=(), repr=False)
     purpose: str | None = None
     import_parameters_id: UUID | None = None
 
@@ -58,35 +64,35 @@ def import_key(
     *,
     principal: Principal,
     request: ImportRequest,
-    material: NewMaterial | None = None,
+    materials: Sequence[NewMaterial] = (),
     policy_id: UUID | None = None,
     **settings: Unpack[ImportSettings],
 ) -> Key:
     """Create a key from material of another system. It is active immediately.
 
-    ``material``: the result of an earlier ``read_material``. Raises as it, and
+    ``materials``: the result of an earlier ``read_materials``. Raises as it, and
     PolicyViolated, NameTaken.
     """
     principal.require("keys.import")
     key = draft_key(
         principal, find_key_algorithm(request.algorithm, request.purpose), name=request.name, **settings
     )
-    material = material or read_material(principal=principal, request=request)
-    key.origin = Origin.PUBLIC_KEY if material.material is None else Origin.IMPORTED
+    materials = materials or read_materials(principal=principal, request=request)
+    key.origin = Origin.PUBLIC_KEY if materials[0].material is None else Origin.IMPORTED
     if key.exportable and not key.has_private_key:
         raise Invalid.of_field("exportable", "There is no private key to export. Omit this field.")
     return store_key(
         principal,
         key,
-        material,
+        *materials,
         policy_id=policy_id,
         action=actions.KEY_IMPORTED,
         meta={"format": request.format, "origin": str(key.origin)},
     )
 
 
-def read_material(*, principal: Principal, request: ImportRequest) -> NewMaterial:
-    """The checked material of a request. For RSA this takes a tenth of a second, so call it before any lock is taken.
+def read_materials(*, principal: Principal, request: ImportRequest) -> Sequence[NewMaterial]:
+    """The checked material of each version. For RSA this takes a tenth of a second, so call it before any lock is taken.
 
     Raises Denied, also for plain material on a connection that others can read; Invalid, UnsupportedAlgorithm,
     Overloaded, Throttled.
@@ -99,6 +105,23 @@ def read_material(*, principal: Principal, request: ImportRequest) -> NewMateria
             "Use https, or the format wrapped or hpke.",
             extra={"rule": "private_connection"},
         )
+    _require_versions(request, kind)
+    if request.versions:
+        return [_read(principal, replace(request, material=each), kind) for each in request.versions]
+    return [_read(principal, request, kind)]
+
+
+def _require_versions(request: ImportRequest, kind: KeyAlgorithm) -> None:
+    """Raises Invalid unless there is one material, or several of a key that may have them."""
+    if bool(request.material) is bool(request.versions):
+        raise Invalid.of_field("material", "Send either material or versions.")
+    if len(request.versions) > MAX_VERSIONS:
+        raise Invalid.of_field("versions", f"Send at most {MAX_VERSIONS} versions.")
+    if len(request.versions) > 1 and not kind.is_foreign:
+        raise Invalid.of_field("versions", f"A key of type {kind.name} is imported with one version.")
+
+
+def _read(principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> NewMaterial:
     read = _READERS.get(request.format)
     if read is None:
         raise Invalid.of_field("format", f"Choose one of: {', '.join(FORMATS)}.")
@@ -163,6 +186,8 @@ def _public(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -
 
 
 def _raw(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> Parts:
+    if kind.modes == (FERNET.name,):  # Fernet writes its keys in base64url
+        request = replace(request, material=_text(request).translate(_STANDARD))
     return importing.from_raw(kind, _octets(request))
 
 
@@ -191,6 +216,7 @@ _READERS: Final[Mapping[str, Callable[[Principal, ImportRequest, KeyAlgorithm], 
         "raw": _raw,
     }
 )
+_STANDARD: Final = str.maketrans("-_", "+/")
 FORMATS: Final = tuple(_READERS)
 PROTECTED: Final = frozenset({"wrapped", "hpke", "public"})
 """The formats that reveal nothing to a reader of the connection."""

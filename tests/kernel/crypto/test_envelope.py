@@ -31,7 +31,11 @@ URL_ALPHABET = string.ascii_letters + string.digits + "-_"
 
 @st.composite
 def envelopes(draw):
-    mode = draw(st.sampled_from(sorted(SEALING_MODES.values(), key=lambda m: m.suite)))
+    mode = draw(
+        st.sampled_from(
+            sorted((mode for mode in SEALING_MODES.values() if mode.suite), key=lambda m: m.suite)
+        )
+    )
     ciphertext = draw(st.binary(max_size=100))
     if mode.padding:
         ciphertext = (ciphertext + bytes(16))[: len(ciphertext) // 16 * 16 + 16]

@@ -1,0 +1,36 @@
+"""Re-encryption of the texts of transit keys under keys of this server."""
+
+from tests.dialects.conftest import TEXT, native_key
+from tests.personas import b64
+
+CONTEXT, AAD = b64(b"a customer"), b64(b"row 7")
+
+
+def test_reencryption_opens_texts_of_transit_keys(vault, admin):
+    vault.data("keys/orders", {"derived": True})
+    vault.data("keys/letters", {"type": "rsa-2048"})
+    target = admin.api.post("/api/v1/keys", {"name": "target", "algorithm": "aes-256"}).json["id"]
+    bound = vault.encrypt("orders", context=CONTEXT, associated_data=AAD)
+    vault.data("keys/orders/rotate")
+    orders = {
+        "ciphertext": bound,
+        "source_key_id": str(native_key("orders").id),
+        "context": CONTEXT,
+        "aad": AAD,
+    }
+    letters = {"ciphertext": vault.encrypt("letters"), "source_key_id": str(native_key("letters").id)}
+
+    def reencrypt(body, **more):
+        return admin.api.post("/api/v1/reencrypt", {**body, "key_id": target, **more})
+
+    for body, is_authentic in ((orders, True), (letters, False)):
+        moved = reencrypt(body).json
+        assert (moved["source_key_version"], moved["source_authenticated"]) == (1, is_authentic)
+        opened = {"ciphertext": moved["ciphertext"], "aad": body.get("aad", "")}
+        assert admin.api.post("/api/v1/decrypt", opened).json["data"] == b64(TEXT)
+    for change in ({"context": b64(b"another")}, {"aad": ""}):
+        refused = reencrypt(orders, **change)
+        assert (refused.status, refused.code) == (400, "decryption_failed")
+    for ciphertext in ("vault:v3:AAAA", "vault:v01:AAAA", "vault:v1:?"):
+        assert reencrypt(orders, ciphertext=ciphertext).status == 400
+    assert reencrypt(orders, key_id=orders["source_key_id"]).code == "unsupported_algorithm"
