@@ -51,7 +51,7 @@ def tables() -> dict[str, str]:
             (
                 (
                     f"`{mode.name}`",
-                    str(mode.suite),
+                    str(mode.suite or ""),
                     str(mode.iv_size),
                     str(mode.tag_size),
                     _YES[mode.takes_aad],

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
-from crypto_ops.encryption.wire import CiphertextField
+from crypto_ops.encryption.fields import CiphertextField
 from crypto_ops.items.serializers import batch_serializer, item_serializer
 from crypto_ops.requests import MAX_TAG_BYTES
 from kernel.rest.fields import Base64Field, ModeField, StrictSerializer

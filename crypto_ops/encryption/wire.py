@@ -1,13 +1,12 @@
 """The bodies of encryption, what they request, and its responses."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from django.conf import settings
-from drf_spectacular.utils import extend_schema_field
 from msgspec import UNSET, Meta, UnsetType
-from rest_framework import serializers
 
 from crypto_ops.deciding.wire import Aad, KeyText, ModeName, RequestBody, Version, encode_json
+from crypto_ops.encryption.fields import MessageField
 from crypto_ops.encryption.items import Parts, messages_of, sealed_item_of, sealed_of
 from crypto_ops.encryption.services import batches
 from crypto_ops.encryption.services.messages import Decrypted, DecryptRequest, EncryptRequest
@@ -35,30 +34,8 @@ _PARTS: Final = ("encrypted_data", "iv", "tag")
 _FORM: Final = (*_PARTS, "key_id", "algorithm")
 
 
-@extend_schema_field({"type": "string", "maxLength": settings.CC_MAX_BODY_BYTES})
-class CiphertextField(serializers.Field[Envelope, Any, str, Envelope]):
-    """A self-describing ciphertext. Raises MalformedCiphertext, which has its own error code."""
-
-    default_error_messages = {"invalid": "Expected a string."}
-
-    def to_internal_value(self, data: Any) -> Envelope:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return envelope.decode(data, max_length=settings.CC_MAX_BODY_BYTES)
-
-    def to_representation(self, value: Envelope) -> str:
-        return envelope.encode(value)
-
-
 type _EncryptedData = Annotated[str, Rest(Base64Field, max_bytes=settings.CC_MAX_BODY_BYTES)]
 type _Tag = Annotated[str, Rest(Base64Field, max_bytes=MAX_TAG_BYTES)]
-
-
-class MessageField(CiphertextField):
-    """As ``CiphertextField``, or a Fernet token, which ``decrypt_request`` reads."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        return data if isinstance(data, str) and foreign.is_token(data) else super().to_internal_value(data)
 
 
 class Options(RequestBody, frozen=True):

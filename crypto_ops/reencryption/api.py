@@ -1,5 +1,6 @@
 """The REST interface to re-encryption: one message, and jobs."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from accounts.principals import Principal
 from crypto_ops import actions
 from crypto_ops.deciding.api import EngineView
 from crypto_ops.items.api import charge_the_rest
-from crypto_ops.items.wire import aad_of, max_ciphertext, results_of
+from crypto_ops.items.wire import results_of
 from crypto_ops.models import READ_PERMISSION, Reencryption
 from crypto_ops.reencryption.serializers import (
     BeginReencryptionSerializer,
@@ -30,7 +31,7 @@ from crypto_ops.reencryption.services.one_message import ReencryptRequest, reenc
 from crypto_ops.reencryption.services.pages import PageItem, reencrypt_page
 from crypto_ops.reencryption.services.reports import read_report
 from crypto_ops.reencryption.services.sources import Source
-from crypto_ops.reencryption.wire import source_of
+from crypto_ops.reencryption.wire import decoded, source_of
 from kernel.crypto.sealing import envelope
 from kernel.errors import DomainError
 from kernel.http.context import set_audit_object
@@ -123,11 +124,9 @@ class ReencryptionPageView(_ReencryptionView):
     def post(self, _request: Request, reencryption_id: UUID) -> Response:
         sent = self.read(ReencryptionPageSerializer)["items"]
         charge_the_rest(self.principal, len(sent))
-        page = reencrypt_page(
-            principal=self.principal,
-            job_id=reencryption_id,
-            items=[_page_item_of(item["ciphertext"], item.get("aad", "")) for item in sent],
-        )
+        job = reencryptions.find_running(principal=self.principal, job_id=reencryption_id)
+        items = [_page_item_of(item, job.key_id) for item in sent]
+        page = reencrypt_page(principal=self.principal, job=job, items=items)
         results = results_of(page.results, [item.get("reference") for item in sent], "ciphertext")
         counts = {"reencrypted": page.reencrypted, "current": page.current, "refused": page.refused}
         return Response({**counts, "results": results})
@@ -168,10 +167,11 @@ def _reencrypt_request(source: Source, attrs: dict[str, Any], principal: Princip
     )
 
 
-def _page_item_of(text: str, aad: str) -> PageItem | DomainError:
-    """The item of a page of a re-encryption job, or its refusal."""
+def _page_item_of(item: Mapping[str, Any], key_id: UUID) -> PageItem | DomainError:
+    """The item of a page of a re-encryption job with this source key, or its refusal."""
     try:
-        return PageItem(envelope.decode(text, max_length=max_ciphertext()), aad_of(aad))
+        members = decoded(item)
+        return PageItem(source_of(members, key_id), members.get("target_aad"))
     except DomainError as error:
-        error.named_key = next(envelope.key_ids_in(text), None)
+        error.named_key = next(envelope.key_ids_in(item.get("ciphertext", "")), None)
         return error

@@ -5,8 +5,8 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
+from crypto_ops.encryption.fields import CiphertextField
 from crypto_ops.encryption.serializers import EncryptedItemSerializer
-from crypto_ops.encryption.wire import CiphertextField
 from crypto_ops.items.wire import TextField
 from crypto_ops.requests import MAX_AAD_BYTES, MAX_ITEMS, MAX_REFERENCE, MAX_TAG_BYTES, MAX_TOTAL
 from kernel.jobs.job import Status
@@ -31,10 +31,20 @@ class BeginReencryptionSerializer(StrictSerializer):
 
 
 class ReencryptionItemSerializer(StrictSerializer):
-    """``aad`` in base64. An item that cannot be decoded does not affect the others."""
+    """A message in one of the forms of ``ReencryptSerializer``, under the source key of the job.
 
-    ciphertext = TextField()
+    An item that cannot be decoded does not affect the others.
+    """
+
+    ciphertext = TextField(required=False)
+    encrypted_data = TextField(required=False)
+    iv = TextField(required=False)
+    tag = TextField(required=False)
+    algorithm = TextField(max_length=50, required=False)
+    key_version = VersionField(required=False)
+    context = TextField(required=False)  # type: ignore[assignment]  # as below
     aad = TextField(required=False)
+    target_aad = TextField(required=False)
     reference = TextField(max_length=MAX_REFERENCE, required=False)
 
 

@@ -6,10 +6,12 @@ does.
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
+from uuid import UUID
 
 from crypto_ops.encryption.services.messages import DecryptRequest
 from crypto_ops.items.wire import max_ciphertext
-from crypto_ops.reencryption.services.sources import MessageSource, Source, TransitSource
+from crypto_ops.reencryption.services.sources import MessageSource, TransitSource
+from crypto_ops.requests import MAX_AAD_BYTES, MAX_TAG_BYTES
 from crypto_ops.transit import texts
 from crypto_ops.transit.items import Opening
 from kernel.crypto.encoding import decode_base64
@@ -24,9 +26,29 @@ _OF_A_KEY: Final = frozenset({"source_key_id", "key_version", "context"})
 _NAMELESS: Final = "This field is required: the ciphertext does not name its key."
 
 
-def source_of(members: Mapping[str, Any]) -> Source:
-    """``members``: of a body or of an item, decoded from base64. Raises Invalid, UnsupportedAlgorithm, MalformedCiphertext."""
+def decoded(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of an item, those in base64 as bytes. Raises Invalid."""
+    limits = {name: most for name, most in _max_bytes().items() if name in item}
+    octets = {name: decode_base64(item[name], field=name, max_bytes=most) for name, most in limits.items()}
+    return {**item, **octets}
+
+
+def _max_bytes() -> Mapping[str, int]:
+    return {
+        "encrypted_data": max_ciphertext(),
+        **dict.fromkeys(("iv", "tag"), MAX_TAG_BYTES),
+        **dict.fromkeys(("aad", "target_aad", "context"), MAX_AAD_BYTES),
+    }
+
+
+def source_of(members: Mapping[str, Any], key_id: UUID | None = None) -> MessageSource | TransitSource:
+    """``members``: of a body or of an item, decoded from base64. ``key_id``: of a message that does not name its key.
+
+    Raises Invalid, UnsupportedAlgorithm, MalformedCiphertext.
+    """
     text = members.get("ciphertext")
+    if key_id is not None and not (text or "").startswith(envelope.PREFIX):
+        members = {**members, "source_key_id": key_id}
     if text is None:
         return _of_parts(members)
     if text.startswith(texts.PREFIX):

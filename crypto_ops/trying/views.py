@@ -18,10 +18,10 @@ from accounts.principals import Principal
 from crypto_ops import actions
 from crypto_ops.deciding.services import KeyRequest, perform_measured
 from crypto_ops.encryption.api import DecryptView, EncryptView
+from crypto_ops.encryption.services.messages import DecryptRequest
 from crypto_ops.items.api import MessageView
 from crypto_ops.items.wire import aad_of
 from crypto_ops.reencryption.api import ReencryptView
-from crypto_ops.encryption.services.messages import DecryptRequest
 from crypto_ops.reencryption.services.one_message import ReencryptRequest, reencrypt
 from crypto_ops.reencryption.services.sources import MessageSource
 from crypto_ops.reencryption.views import target_id

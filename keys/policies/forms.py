@@ -1,12 +1,12 @@
 """Forms for encryption policies, and the choice of a policy for a key. They parse input; the services validate it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 from django import forms
 
-from kernel.crypto.algorithms import ALGORITHM_NAMES, KEY_ALGORITHMS, KeyAlgorithm, modes_of
+from kernel.crypto.algorithms import KEY_ALGORITHMS, KeyAlgorithm, modes_of
 from kernel.errors import VersionConflict
 from kernel.pages.edit_forms import EditForm
 from kernel.pages.filter_forms import FilterForm
@@ -43,10 +43,14 @@ def _choice(policy: EncryptionPolicy) -> str:
     return f"{policy.name} ({policy.algorithm}{'' if policy.is_active else ', disabled'})"
 
 
+# A policy limits what protects new data. Keys of other systems do not.
+CHOICES: Final = tuple(dict.fromkeys(kind.name for kind in KEY_ALGORITHMS if not kind.is_foreign))
+
+
 def positions_of(is_wanted: Callable[[KeyAlgorithm], bool]) -> str:
     """The positions of these algorithms among the choices, separated by spaces, for ``data-for``."""
     wanted = {kind.name for kind in KEY_ALGORITHMS if is_wanted(kind)}
-    return " ".join(str(at) for at, name in enumerate(ALGORITHM_NAMES) if name in wanted)
+    return " ".join(str(at) for at, name in enumerate(CHOICES) if name in wanted)
 
 
 class PolicyFilterForm(FilterForm):
@@ -124,7 +128,7 @@ class PolicyForm(PolicyRulesForm):
 
     name = NewNameField()
     algorithm = forms.ChoiceField(
-        choices=[(name, name) for name in ALGORITHM_NAMES], initial=RECOMMENDED, widget=forms.RadioSelect
+        choices=[(name, name) for name in CHOICES], initial=RECOMMENDED, widget=forms.RadioSelect
     )
 
     field_order = ("name", "algorithm")

@@ -116,7 +116,7 @@ def test_a_fernet_token_comes_with_its_key_alone(bench, more, field):
 @pytest.mark.parametrize(
     ("algorithm", "body", "field"),
     [
-        ("fernet", {"material": SECRET, "versions": [SECRET]}, "material"),
+        ("fernet", {"material": SECRET, "versions": [SECRET]}, "versions"),
         ("fernet", {"material": None}, "material"),
         ("fernet", {"material": None, "versions": [SECRET] * 17}, "versions"),
         ("aes-256", {"material": None, "versions": [b64(KEY)] * 2}, "versions"),
@@ -161,3 +161,39 @@ def test_reencryption_brings_messages_of_other_systems_under_a_key_of_this_serve
 )
 def test_each_form_of_a_message_has_its_members(bench, body, fields):
     assert set(post(bench, "reencrypt", **body).json["errors"]) == fields
+
+
+def test_a_job_reencrypts_tokens_and_counts_them_by_version(bench, multi):
+    key, ferns = multi
+    target = bench.key()
+    refused = post(bench, "reencryptions", key_id=key["id"])
+    assert (refused.status, refused.code) == (409, "key_cannot_protect")
+    job = post(bench, "reencryptions", key_id=key["id"], target_key_id=target["id"]).json["id"]
+    tokens = [fern.encrypt(MESSAGE).decode() for fern in (*ferns, ferns[0])]
+    items = [
+        {"ciphertext": tokens[0], "target_aad": b64(b"row 1")},
+        *({"ciphertext": token} for token in (*tokens[1:], TOKEN)),
+    ]
+    page = post(
+        bench, f"reencryptions/{job}/pages", items=[*items, {"iv": "?"}, {"ciphertext": "cc1.AA"}]
+    ).json
+    assert (page["reencrypted"], page["current"], page["refused"]) == (3, 0, 3)
+    moved = [result.get("ciphertext") for result in page["results"]]
+    assert bench.decrypt(ciphertext=moved[0], aad=b64(b"row 1")).json["data"] == b64(MESSAGE)
+    assert bench.decrypt(ciphertext=moved[1]).json["data"] == b64(MESSAGE)
+    again = post(bench, f"reencryptions/{job}/pages", items=[{"ciphertext": moved[1]}]).json
+    assert (again["current"], again["results"][0]["ciphertext"]) == (1, moved[1])
+    report = post(bench, f"reencryptions/{job}/complete").json["report"]
+    counts = {row["version"]: (row["reencrypted"], row["refused"]) for row in report["versions"]}
+    assert counts == {1: (2, 0), 2: (1, 0)}
+
+
+def test_a_job_reencrypts_parts(bench, raw):
+    job = post(bench, "reencryptions", key_id=raw["id"], target_key_id=bench.key()["id"]).json["id"]
+    items = [{"algorithm": RAW, **parts()}, {"algorithm": RAW, **parts(aad=b"row 8")}]
+    page = post(bench, f"reencryptions/{job}/pages", items=items).json
+    assert (page["reencrypted"], page["refused"]) == (1, 1)
+    assert page["results"][1]["problem"]["code"] == "decryption_failed"
+    assert bench.decrypt(ciphertext=page["results"][0]["ciphertext"], aad=b64(b"row 7")).json["data"] == b64(
+        MESSAGE
+    )

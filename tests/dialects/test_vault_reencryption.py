@@ -34,3 +34,21 @@ def test_reencryption_opens_texts_of_transit_keys(vault, admin):
     for ciphertext in ("vault:v3:AAAA", "vault:v01:AAAA", "vault:v1:?"):
         assert reencrypt(orders, ciphertext=ciphertext).status == 400
     assert reencrypt(orders, key_id=orders["source_key_id"]).code == "unsupported_algorithm"
+
+
+def test_a_job_reencrypts_texts_of_transit_keys_by_version(vault, admin):
+    vault.data("keys/orders")
+    texts = [vault.encrypt("orders")]
+    vault.data("keys/orders/rotate")
+    texts += [vault.encrypt("orders"), "vault:v3:AAAA", "vault:v1:?"]
+    target = admin.api.post("/api/v1/keys", {"name": "target", "algorithm": "aes-256"}).json["id"]
+    body = {"key_id": str(native_key("orders").id), "target_key_id": target}
+    job = admin.api.post("/api/v1/reencryptions", body).json["id"]
+    path = f"/api/v1/reencryptions/{job}"
+    page = admin.api.post(f"{path}/pages", {"items": [{"ciphertext": text} for text in texts]}).json
+    assert (page["reencrypted"], page["refused"]) == (2, 2)
+    opened = admin.api.post("/api/v1/decrypt", {"ciphertext": page["results"][0]["ciphertext"]})
+    assert opened.json["data"] == b64(TEXT)
+    report = admin.api.post(f"{path}/complete").json["report"]
+    assert {row["version"]: row["reencrypted"] for row in report["versions"]} == {1: 1, 2: 1}
+    assert admin.api.post("/api/v1/reencryptions", {"key_id": body["key_id"]}).code == "unsupported_algorithm"

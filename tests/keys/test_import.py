@@ -483,7 +483,7 @@ def test_only_the_creator_uses_parameters_and_until_they_expire(admin, operator)
 
     def refusal(principal):
         with pytest.raises(Exception, match="no import parameters") as refused:
-            importing.read_material(
+            importing.read_materials(
                 principal=principal,
                 request=importing.ImportRequest(
                     name="moved",

@@ -173,6 +173,7 @@ class Opener:
         self.versions = BatchVersions(entry, context, for_reencryption=for_reencryption)
         self._ciphers: dict[int | None, tuple[Any, int]] = {}
         self._named: UUID | None = None  # the key that the last item names
+        self.number: int | None = None  # the version that opened the last item
         self._tried: list[CachedVersion] = []  # for items that name no version
         if mode.is_foreign:
             found = entry.processing_versions(process_now(), for_reencryption=for_reencryption)
@@ -196,12 +197,14 @@ class Opener:
             if self._tried and item.version is None:
                 return self._open_any(item)
             cipher, version = self._ciphers.get(item.version) or self._cipher(item.version)
+            self.number = version
             plaintext: bytes = cipher.open(item.sealed, key_id=key_id, version=version, aad=item.aad)
         except DomainError as error:
             return error
         return plaintext
 
     def _open_any(self, item: SealedItem) -> bytes:
+        self.number = None
         for version in self._tried:
             opener = self._context.primitive(version, primitives.opener_of(self._mode), self._mode)
             try:
@@ -210,7 +213,7 @@ class Opener:
                 )
             except DecryptionFailed:
                 continue
-            self.versions.find(version.number)
+            self.number = self.versions.find(version.number).number
             return plaintext
         raise DecryptionFailed
 

@@ -20,7 +20,7 @@ from crypto_ops.deciding.services import CommitWithChange, decision_of, default_
 from crypto_ops.models import READ_PERMISSION, Reencryption
 from crypto_ops.reencryption.services.one_message import require_reason, target_of
 from kernel.clock import database_now, process_now
-from kernel.crypto.modes import SEALING_MODES
+from kernel.crypto.modes import SEALING_MODES, TransitMode
 from kernel.databases.rows import first_of
 from kernel.errors import Conflict
 from kernel.jobs.job import Status
@@ -110,7 +110,8 @@ class _Beginning(Struct, frozen=True):
         lifecycle.require_process(source.lifecycle_state(now), for_reencryption=True)
         target = target_of(self.job.target_key_id, source, context)
         target.require_protect(now)
-        default_mode(source, SEALING_MODES)
+        if source.purpose != TransitMode.purpose:
+            default_mode(source, SEALING_MODES)
         default_mode(target, SEALING_MODES, field="target_key_id")
         event = _event(self.job, actions.REENCRYPTION_BEGUN, total=self.job.total, **_request_of(self.job))
         return decision_of(self.job, event, context, protects=target)

@@ -21,7 +21,10 @@ from crypto_ops.measurement import measured
 from crypto_ops.models import Reencryption
 from crypto_ops.reencryption.services import jobs as reencryptions
 from crypto_ops.reencryption.services.one_message import mode_for, require_reason, target_of
+from crypto_ops.reencryption.services.sources import MessageSource, TransitSource
 from crypto_ops.requests import Unprinted
+from crypto_ops.transit.items import Opening
+from crypto_ops.transit.services.operations import Versions
 from kernel.clock import process_now
 from kernel.crypto.modes import SealingMode
 from kernel.crypto.sealing import envelope
@@ -36,10 +39,15 @@ MAX_NAMED_VERSIONS: Final = 100  # in an audit event, whose size is limited
 
 
 class PageItem(Unprinted, frozen=True):
-    """One ciphertext of a page of a re-encryption job, with the additional data that it was encrypted with."""
+    """One message of a page of a re-encryption job. ``target_aad``: as of ``ReencryptRequest``."""
 
-    envelope: Envelope
-    aad: bytes
+    source: MessageSource | TransitSource
+    target_aad: bytes | None = None
+
+    @property
+    def aad(self) -> bytes:
+        """Of the new ciphertext."""
+        return self.source.aad if self.target_aad is None else self.target_aad
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +86,7 @@ class _PageRequest(Unprinted, frozen=True):
         lifecycle.require_process(source.lifecycle_state(now), for_reencryption=True)
         target = target_of(job.target_key_id, source, context)
         page = _Page(source, target, target.require_protect(now), context)
+        page.charge_trials(self.items)
         for item in self.items:
             page.add(item)
         result = page.seal()
@@ -102,15 +111,15 @@ class _Progress(CommitWithChange[_PageResult]):
 
 
 def reencrypt_page(
-    *, principal: Principal, job_id: UUID, items: Sequence[PageItem | DomainError]
+    *, principal: Principal, job: Reencryption, items: Sequence[PageItem | DomainError]
 ) -> _PageResult:
-    """Re-encrypt the items of one page; ``items`` contains a refusal for each one that could not be read.
+    """Re-encrypt the items of one page of a running job (``find_running``).
 
-    Raises Denied, NotFound, Conflict if the job has ended, and refusals that concern the whole page.
+    ``items`` contains a refusal for each one that could not be read. Raises Denied, NotFound, Conflict if the job has
+    ended, and refusals that concern the whole page.
     """
-    request = _PageRequest(reencryptions.find_running(principal=principal, job_id=job_id), items)
-    progress = _Progress(job_id)
-    mode = next((item.envelope.mode for item in items if isinstance(item, PageItem)), None)
+    request, progress = _PageRequest(job, items), _Progress(job.pk)
+    mode = next((item.source.mode for item in items if isinstance(item, PageItem)), None)
     if mode is None:
         return perform(request, principal, progress)
     with measured(mode, len(items)) as measurement:
@@ -127,6 +136,7 @@ class _Page:
     ) -> None:
         self._source, self._target, self._primary, self._context = source, target, primary, context
         self._openers: dict[SealingMode, Opener] = {}
+        self._transit: Versions | None = None
         self._opened: dict[SealingMode, dict[int, Message]] = {}  # by mode of the target, then by place
         self._results: list[str | DomainError] = []
         self._numbers: list[int | None] = []  # the source version of each item
@@ -137,16 +147,32 @@ class _Page:
         """Open an item, unless it is under the target version already: its header states so, and it stays closed."""
         if isinstance(item, DomainError):
             self._keep(item, None)
-        elif item.envelope[1:3] == (self._target.key_id, self._primary.number):
+            return
+        request = item.source.request if isinstance(item.source, MessageSource) else None
+        if request and (request.key_id, request.key_version) == (self._target.key_id, self._primary.number):
             self._current += 1
-            self._keep(envelope.encode(item.envelope), None)
-        elif item.envelope.key_id != self._source.key_id:
+            number = self._primary.number
+            self._keep(
+                envelope.encode(Envelope(request.mode, self._target.key_id, number, request.sealed)), None
+            )
+        elif item.source.key_id != self._source.key_id:
             refusal = Invalid.of_field("ciphertext", "The key is not the source key of this job.")
-            refusal.named_key = item.envelope.key_id
+            refusal.named_key = request.key_id if request and isinstance(request.key_id, UUID) else None
             self._keep(refusal, None)
         else:
-            number = item.envelope.version
-            self._keep(self._open(item), number if number in self._source.versions else None)
+            self._keep(*self._open(item))
+
+    def charge_trials(self, items: Sequence[PageItem | DomainError]) -> None:
+        """As ``Opener.charge_trials``, for messages of another system under a key of this job."""
+        requests = [
+            item.source.request
+            for item in items
+            if isinstance(item, PageItem) and isinstance(item.source, MessageSource)
+        ]
+        foreign = [request for request in requests if request.mode.is_foreign]
+        if foreign:
+            sealed = [SealedItem(each.sealed, each.key_version, each.aad) for each in foreign]
+            self._opener(foreign[0].mode).charge_trials(sealed)
 
     def seal(self) -> _PageResult:
         """Reserve the invocations, and seal what was opened. Raises UsageLimitReached."""
@@ -172,7 +198,9 @@ class _Page:
             actions.MESSAGE_REENCRYPTED,
             self._source,
             self._only_version(page),
-            count=page.reencrypted if succeeded else page.refused,
+            count=max(page.reencrypted, 1)
+            if succeeded
+            else page.refused,  # an entry counts at least one operation
             outcome=Outcome.OK if succeeded else Outcome.ERROR,
             code="" if succeeded else page.refusals[0].code,
             target_key_id=self._target.key_id,
@@ -192,6 +220,8 @@ class _Page:
             for opener in self._openers.values()
             for number, version in opener.versions.used.items()
         }
+        if self._transit is not None:
+            return self._transit.only
         if not used and page.current:  # an entry that names no version could concern each of them
             return self._source.versions[self._source.primary_version]
         return next(iter(used.values())) if len(used) == 1 else None
@@ -200,23 +230,42 @@ class _Page:
         self._results.append(result)
         self._numbers.append(number)
 
-    def _open(self, item: PageItem) -> str | DomainError:
-        """Open an item for ``seal``, which replaces the result. Returns the refusal if there is one."""
-        mode, key_id, number, sealed = item.envelope
-        if mode not in self._openers:
-            self._openers[mode] = Opener(self._source, mode, self._context, for_reencryption=True)
-        plaintext = self._openers[mode].open(SealedItem(sealed, number, item.aad, key_id))
+    def _open(self, item: PageItem) -> tuple[str | DomainError, int | None]:
+        """Open an item for ``seal``, which replaces the result: the refusal if there is one, and the version."""
+        plaintext, number = self._plaintext(item.source)
         if isinstance(plaintext, DomainError):
-            return plaintext
-        target_mode = mode_for(self._target, mode)
+            return plaintext, number
+        target_mode = mode_for(self._target, item.source.mode)
         message: Message = (plaintext, item.aad)
         if target_mode.is_public_key:
             refusal = checked(message, self._sealer(target_mode))
             if isinstance(refusal, DomainError):
-                return refusal
+                return refusal, number
         self._opened.setdefault(target_mode, {})[len(self._results)] = message
         self.size += len(plaintext)
-        return ""
+        return "", number
+
+    def _plaintext(self, source: MessageSource | TransitSource) -> tuple[bytes | DomainError, int | None]:
+        """The plaintext or the refusal, and the version if it is one of the key."""
+        if isinstance(source, TransitSource):
+            if self._transit is None:
+                self._transit = Versions(Opening, self._source, self._context, for_reencryption=True)
+            result = self._transit.perform(source.opening)
+            number: int | None = source.opening.key_version
+            plaintext = result if isinstance(result, DomainError) else result.octets
+        else:
+            request = source.request
+            opener = self._opener(request.mode)
+            plaintext = opener.open(
+                SealedItem(request.sealed, request.key_version, request.aad, self._source.key_id)
+            )
+            number = request.key_version or opener.number
+        return plaintext, number if number in self._source.versions else None
+
+    def _opener(self, mode: SealingMode) -> Opener:
+        if mode not in self._openers:
+            self._openers[mode] = Opener(self._source, mode, self._context, for_reencryption=True)
+        return self._openers[mode]
 
     def _sealer(self, mode: SealingMode) -> Any:
         return self._context.primitive(self._primary, primitives.sealer_of(mode), mode)

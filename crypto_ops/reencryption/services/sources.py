@@ -13,7 +13,7 @@ from keys.references import KeyReference
 from keys.ring.cached_keys import CachedKey, CachedVersion
 
 
-class Opened(NamedTuple):
+class _Opened(NamedTuple):
     version: CachedVersion
     plaintext: bytes
 
@@ -33,7 +33,7 @@ class Source(Protocol):
 
     def is_authentic(self, entry: CachedKey) -> bool: ...
 
-    def open(self, entry: CachedKey, context: DecisionContext) -> Opened:
+    def open(self, entry: CachedKey, context: DecisionContext) -> _Opened:
         """Raises refusals, DecryptionFailed."""
         ...
 
@@ -56,10 +56,10 @@ class MessageSource(Unprinted, frozen=True, kw_only=True):
     def is_authentic(self, _entry: CachedKey) -> bool:
         return not self.request.mode.is_public_key
 
-    def open(self, entry: CachedKey, context: DecisionContext) -> Opened:
+    def open(self, entry: CachedKey, context: DecisionContext) -> _Opened:
         candidates = candidates_of(self.request, entry, context, for_reencryption=True)
         _charge_trials(candidates, context)
-        return Opened(*open_message(self.request, entry, candidates, context, for_reencryption=True))
+        return _Opened(*open_message(self.request, entry, candidates, context, for_reencryption=True))
 
 
 class TransitSource(Unprinted, frozen=True, kw_only=True):
@@ -74,12 +74,12 @@ class TransitSource(Unprinted, frozen=True, kw_only=True):
     def is_authentic(self, entry: CachedKey) -> bool:
         return "rsa" not in entry.algorithm
 
-    def open(self, entry: CachedKey, context: DecisionContext) -> Opened:
+    def open(self, entry: CachedKey, context: DecisionContext) -> _Opened:
         versions = Versions(Opening, entry, context, for_reencryption=True)
         if versions.mode.is_slow:
             context.admit_slow()
         version, cipher = versions.find(self.opening.key_version)
-        return Opened(version, self.opening.result(cipher))
+        return _Opened(version, self.opening.result(cipher))
 
 
 def _charge_trials(candidates: Sequence[CachedVersion], context: DecisionContext) -> None:

@@ -16,7 +16,7 @@ from kernel.crypto.errors import MalformedCiphertext, UnsupportedAlgorithm
 from kernel.crypto.modes import SealingMode, mode_by_suite
 from kernel.crypto.sealing.aead import Sealed, check_lengths
 
-_PREFIX: Final = "cc1."
+PREFIX: Final = "cc1."
 
 _FORM: Final = 1
 _HEADER: Final = struct.Struct(">BB16sI")
@@ -38,13 +38,13 @@ def encode(envelope: Envelope) -> str:
     """The text of an envelope. Each envelope has exactly one."""
     sealed = envelope.sealed
     header = pack_header(envelope.mode, envelope.key_id, envelope.version)
-    return _PREFIX + encode_base64url(b"".join((header, sealed.iv, sealed.ciphertext, sealed.tag)))
+    return PREFIX + encode_base64url(b"".join((header, sealed.iv, sealed.ciphertext, sealed.tag)))
 
 
 def encode_many(mode: SealingMode, key_id: uuid.UUID, version: int, pieces: Iterable[bytes]) -> list[str]:
     """The texts of messages sealed by ``Cipher.seal_many``."""
     header = pack_header(mode, key_id, version)
-    return [_PREFIX + encode_base64url(header + piece) for piece in pieces]
+    return [PREFIX + encode_base64url(header + piece) for piece in pieces]
 
 
 def decode(text: str, *, max_length: int) -> Envelope:
@@ -53,10 +53,10 @@ def decode(text: str, *, max_length: int) -> Envelope:
     Only the text that ``encode`` writes is accepted, so a ciphertext never has two spellings. A second spelling
     could bypass a list of seen or revoked ciphertexts.
     """
-    if len(text) > max_length or not text.startswith(_PREFIX):
+    if len(text) > max_length or not text.startswith(PREFIX):
         raise MalformedCiphertext
     try:
-        octets = decode_base64url(text.removeprefix(_PREFIX))
+        octets = decode_base64url(text.removeprefix(PREFIX))
     except ValueError:
         raise MalformedCiphertext from None
     return decode_octets(octets)

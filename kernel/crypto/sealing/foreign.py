@@ -75,7 +75,7 @@ class FernetOpener(Confidential):
         self._fernet = Fernet(base64.urlsafe_b64encode(material.expose()))
 
     def open(self, sealed: Sealed, *, key_id: uuid.UUID, version: int, aad: bytes) -> bytes:  # noqa: ARG002 - as of Cipher
-        """The plaintext, whatever the age of the token. Raises DecryptionFailed."""
+        """The plaintext. A token of any age opens. Raises DecryptionFailed."""
         if aad or sealed.iv or sealed.tag:
             raise DecryptionFailed
         try:

@@ -29,7 +29,7 @@ MAX_MATERIAL: Final = 8192  # bytes; an expanded ML-DSA-87 key has 5,000
 MAX_TEXT: Final = 12_288  # characters: base64 of these bytes, or the lines of a PEM
 MAX_VERSIONS: Final = 16  # as many as a decryption tries
 
-type Material = str | Mapping[str, object]
+type _Material = str | Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +45,8 @@ class ImportRequest:
     algorithm: str
     format: str
     is_private_connection: bool
-    material: Material = field(default="", repr=False)
-    versions: Sequence[Material] = field(default=(), repr=False)
+    material: _Material | None = field(default=None, repr=False)
+    versions: Sequence[_Material] = field(default=(), repr=False)
     purpose: str | None = None
     import_parameters_id: UUID | None = None
 
@@ -113,8 +113,10 @@ def read_materials(*, principal: Principal, request: ImportRequest) -> Sequence[
 
 def _require_versions(request: ImportRequest, kind: KeyAlgorithm) -> None:
     """Raises Invalid unless there is one material, or several of a key that may have them."""
-    if bool(request.material) is bool(request.versions):
-        raise Invalid.of_field("material", "Send either material or versions.")
+    if request.material is None and not request.versions:
+        raise Invalid.of_field("material", "This field is required.")
+    if request.material is not None and request.versions:
+        raise Invalid.of_field("versions", "Omit this field, or send it instead of material.")
     if len(request.versions) > MAX_VERSIONS:
         raise Invalid.of_field("versions", f"Send at most {MAX_VERSIONS} versions.")
     if len(request.versions) > 1 and not kind.is_foreign:
@@ -167,7 +169,7 @@ def _pem(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> P
 
 def _jwk(_principal: Principal, request: ImportRequest, kind: KeyAlgorithm) -> Parts:
     if not isinstance(request.material, str):
-        return from_jwk(kind, request.material)
+        return from_jwk(kind, request.material or {})
     try:
         members = strict_json.loads(_text(request).encode())
     except Invalid:
