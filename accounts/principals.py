@@ -14,6 +14,7 @@ from kernel.identities import Identity
 from kernel.rules import PermissionScope
 
 KEY_WORDS = ("keys.", "crypto.")  # the permissions that a service token can limit to some keys
+MIGRATION = "vault.manage"  # the scope of a migration token
 RECENT = timedelta(minutes=10)
 SIGNING_KEYS = "signing-keys"  # the entity, as in kernel.freshness.stamps, that every access token depends on
 
@@ -92,6 +93,20 @@ class Principal:
                 )
             extra = {"permission": word, "roles": roles_with(word), "rule": verdict.rule}
             raise Denied(f"You need the permission {word}.", extra=extra)
+
+    @property
+    def is_migrating(self) -> bool:
+        """Whether the caller has a migration token, for which a person signed in recently."""
+        return self.limits is not None and MIGRATION in self.permissions
+
+    def require_migration_token(self) -> None:
+        """Raises Denied for all other callers, also for a person."""
+        self.require(MIGRATION)
+        if self.limits is None and self.role != SYSTEM:
+            raise Denied(
+                f"This needs a migration token: a service token with the scope {MIGRATION}.",
+                extra={"rule": "migration-token"},
+            )
 
     def scope(self, word: str) -> PermissionScope:
         """Whether the permission covers all objects or the caller's own. Raises Denied without the permission."""

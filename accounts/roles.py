@@ -40,6 +40,7 @@ _ADMIN_ONLY = frozenset(
         "audit.resolve",
         "users.manage",
         "webhooks.manage",
+        "vault.manage",
     }
 )
 

@@ -128,6 +128,15 @@ class Configure(Body):
     auto_rotate_period: str | int | UnsetType | None = UNSET
 
 
+class Restore(Body):
+    backup: Text = UNSET
+    force: _Flag = UNSET
+
+
+class Trim(Body):
+    min_available_version: _Number = UNSET
+
+
 class Nothing(Body):
     pass
 

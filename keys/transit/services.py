@@ -142,7 +142,7 @@ def configure_transit_key(*, principal: Principal, key_id: UUID, changes: Transi
     principal.require("keys.read")  # for the response, and before the change
     key = lock_key(principal, key_id)
     if changes.get("exportable") and not key.exportable:
-        raise Invalid("exportable can only be set when a key is created")
+        _allow_export(principal, key)
     _update_key(principal, key, changes)
     key = lock_key(principal, key_id)
     transit = first_of(TransitKey.objects.filter(pk=key_id))
@@ -156,6 +156,19 @@ def configure_transit_key(*, principal: Principal, key_id: UUID, changes: Transi
         change = RowChange.of_row(transit, before=before, after=trail.transit_values(transit))
         finish_change(principal, actions.KEY_UPDATED, key, [change])
     return find_transit_key(principal=principal, key_id=key_id)
+
+
+def _allow_export(principal: Principal, key: Key) -> None:
+    """Only a migration token turns it on, and only for a key whose policy allows it. Raises Denied, Invalid."""
+    if not principal.is_migrating:
+        raise Invalid("exportable can only be set when a key is created, or with a migration token")
+    if key.policy is not None and not key.policy.check_mac().exportable:
+        raise Invalid("the policy of the key does not allow its export")
+    before = trail.key_values(key)
+    key.exportable = True
+    key.save_with_mac()
+    change = RowChange.of_row(key, before=before, after=trail.key_values(key))
+    finish_change(principal, actions.KEY_UPDATED, key, [change])
 
 
 def _update_key(principal: Principal, key: Key, changes: TransitUpdate) -> None:

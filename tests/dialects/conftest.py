@@ -46,7 +46,7 @@ def vault_of(persona: Persona) -> Vault:
 
 def native_key(name: str) -> Key:
     """The key with this name in the mount."""
-    return TransitKey.objects.select_related("key").get(name=name).key
+    return TransitKey.objects.select_related("key").get(mount="transit", name=name).key
 
 
 @pytest.fixture

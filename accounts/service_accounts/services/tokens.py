@@ -12,7 +12,7 @@ from accounts import actions
 from accounts.models import ServiceAccount, ServiceToken, User
 from accounts.models.service_accounts import TokenState
 from accounts.origin import Origin, held_by
-from accounts.principals import KEY_WORDS, Principal
+from accounts.principals import KEY_WORDS, MIGRATION, Principal
 from accounts.roles import AUDITOR, ROLES, word_of
 from accounts.service_accounts.services.accounts import (
     find_client_secret,
@@ -37,6 +37,7 @@ from kernel.trust.row_state import delete_rows
 
 MAX_NAME: Final = 64
 MAX_LIFETIME: Final = timedelta(days=366)
+MAX_MIGRATION: Final = timedelta(hours=24)
 _BAD_CREDENTIALS: Final = "The client credentials are not valid."
 _ISSUED_LIFETIME: Final = timedelta(minutes=30)
 _DELETED_AT_ONCE: Final = 100  # expired tokens, whose changes are in the bundle of the request
@@ -77,7 +78,7 @@ def create_token(*, principal: Principal, request: TokenRequest) -> CreatedToken
         key_ids=None if request.key_ids is None else _key_ids(request.key_ids),
         networks=list(Networks.parse(request.networks).texts),
         created_at=now,
-        expires_at=_expiry(request.expires_at, now),
+        expires_at=_expiry(request, now),
         subject_version=owner.subject_version,
         user=owner if isinstance(owner, User) else None,
         service_account=owner if isinstance(owner, ServiceAccount) else None,
@@ -140,12 +141,16 @@ def issue_token(
     """A short-lived token for a service account that proves itself with its client secret, and its lifetime.
 
     OAuth2 client credentials (RFC 6749 section 4.4). Without ``scopes``, the token has every permission of the role
-    but ``users.manage``.
+    but ``users.manage`` and ``vault.manage``, which only a person gives.
     Raises Unauthenticated, Invalid, IntegrityFailed.
     """
     account, actor = _authenticated(client_id, client_secret, origin)
     with held_by(actor):
-        granted = _scopes(scopes or scopes_for(account.role) - {"users.manage"}, account)
+        if MIGRATION in scopes:
+            raise Invalid.of_field(
+                "scopes", f"A person creates a token with {MIGRATION}. Sign in to create it."
+            )
+        granted = _scopes(scopes or scopes_for(account.role) - {"users.manage", MIGRATION}, account)
     now = database_now()
     token = ServiceToken(
         name="client credentials",
@@ -236,9 +241,15 @@ def _key_ids(key_ids: Collection[UUID]) -> list[str]:
     return sorted(map(str, set(key_ids)))
 
 
-def _expiry(expires_at: datetime, now: datetime) -> datetime:
+def _expiry(request: TokenRequest, now: datetime) -> datetime:
+    """The end of a new token. A migration token is short-lived, because it discloses keys."""
+    expires_at = request.expires_at
     if not now < expires_at <= now + MAX_LIFETIME:
         raise Invalid.of_field("expires_at", f"Must be in the future, and within {MAX_LIFETIME.days} days.")
+    if MIGRATION in request.scopes and expires_at > now + MAX_MIGRATION:
+        raise Invalid.of_field(
+            "expires_at", f"A token with {MIGRATION} lasts at most 24 hours. Choose an earlier end."
+        )
     return expires_at
 
 

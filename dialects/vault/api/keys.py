@@ -20,6 +20,7 @@ from kernel.rules import Rule
 from keys import actions
 from keys.models import KeyVersion
 from keys.transit import services
+from keys.transit.administration import delete_transit_key
 from keys.transit.services import FoundTransitKey, TransitUpdate
 
 _ROTATION: Final = "requested by a client of the transit engine"
@@ -35,8 +36,17 @@ class KeyView(VaultView):
     rules = {
         "POST": Rule("keys.create", actions.KEY_CREATED),
         "GET": Rule("keys.read", actions.KEY_READ),
+        "DELETE": Rule("vault.manage", actions.KEY_DELETION_SCHEDULED),
     }
     missing_key = ("", HTTPStatus.NOT_FOUND)
+
+    def delete(self, _request: Request, mount: str, name: str) -> HttpResponse:
+        self.missing_key = (
+            f"error deleting policy {name}: could not delete key; not found",
+            HTTPStatus.BAD_REQUEST,
+        )  # type: ignore[misc]  # of this request
+        delete_transit_key(principal=self.principal, key_id=self.key_id(mount, name))
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
     def get(self, _request: Request, mount: str, name: str) -> HttpResponse:
         return self.answer(_members(self._find(mount, name)))

@@ -46,7 +46,7 @@ class BackupVersion:
 class TransitBackup:
     """A key with its kept versions, oldest first; the last one is the newest. The versions before the first were deleted.
 
-    ``min_encryption_version``: 0 for the newest only.
+    ``min_encryption_version``: 0 for the newest only. ``exportable`` and ``allow_plaintext_backup``: as its origin had them.
     """
 
     name: str
@@ -56,6 +56,8 @@ class TransitBackup:
     min_encryption_version: int
     deletion_allowed: bool
     rotation_period: timedelta
+    exportable: bool = False
+    allow_plaintext_backup: bool = False
 
     @property
     def newest(self) -> int:
@@ -85,6 +87,8 @@ def read_backup(text: str) -> TransitBackup:
         min_encryption_version=min_encryption,
         deletion_allowed=_member(policy, "deletion_allowed", bool, False),
         rotation_period=_period(policy),
+        exportable=_member(policy, "exportable", bool, False),
+        allow_plaintext_backup=_member(policy, "allow_plaintext_backup", bool, False),
     )
 
 

@@ -92,9 +92,14 @@ def private_key(kind: TransitType, secrets: TransitSecrets, context: bytes = b""
 def _derived_seed(kind: TransitType, secrets: TransitSecrets, context: bytes) -> bytes:
     if not context:
         raise Invalid.of_field("context", f"error deriving key: {_MISSING_CONTEXT}")
-    public: bytes = key_pairs.from_seed("ed25519", secrets.key).public_key().public_bytes_raw()
     # OpenBao derives from the private key as Go has it: with the public key.
-    return derive(secrets.key + public, context, kind.key_size // 8)
+    return derive(secrets.key + ed25519_public(secrets.key), context, kind.key_size // 8)
+
+
+def ed25519_public(seed: bytes) -> bytes:
+    """The raw public key of an Ed25519 key."""
+    public: bytes = key_pairs.from_seed("ed25519", seed).public_key().public_bytes_raw()
+    return public
 
 
 def public_key(kind: TransitType, secrets: TransitSecrets, context: bytes = b"") -> bytes | None:

@@ -1,0 +1,128 @@
+"""What only a migration token may do."""
+
+import base64
+import json
+
+import pytest
+
+from keys.lifecycle import State
+from keys.models import Key
+from tests.dialects.conftest import TEXT, Vault, native_key, vault_of
+from tests.factories import SYSTEM
+from tests.personas import with_token
+
+ALL_KINDS = ["aes256-gcm96", "chacha20-poly1305", "ed25519", "ecdsa-p256", "rsa-2048", "hmac"]
+
+
+@pytest.fixture
+def migrating(admin, transactional_db) -> Vault:
+    from accounts.service_accounts.services.tokens import scopes_for
+
+    return vault_of(with_token(admin, scopes_for("admin")))
+
+
+def create(vault, name="orders", **members):
+    vault.data(f"keys/{name}", {"exportable": True, "allow_plaintext_backup": True, **members})
+
+
+def get(vault, path):
+    return vault.send("GET", f"transit/{path}")
+
+
+REQUESTS = [
+    ("GET", "export/encryption-key/orders", None),
+    ("GET", "backup/orders", None),
+    ("POST", "restore/other", {"backup": "e30="}),
+    ("POST", "keys/orders/trim", {"min_available_version": 1}),
+    ("DELETE", "keys/orders", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
+def test_a_person_and_a_normal_token_never_do_it(admin, vault, method, path, body):
+    create(vault)
+    vault.data("keys/orders/config", {"deletion_allowed": True})
+    for caller in (vault, vault_of(with_token(admin))):
+        assert caller.send(method, f"transit/{path}", body).status == 403
+    assert native_key("orders").state == State.ACTIVE
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_a_backup_restores_under_another_name_with_the_same_secrets(migrating, kind):
+    create(migrating, type=kind, **({"key_size": 32} if kind == "hmac" else {}))
+    if kind != "hmac":
+        migrating.data("keys/orders/rotate")
+    backup = get(migrating, "backup/orders").json["data"]["backup"]
+    assert migrating.post("restore/copy", {"backup": backup}).status == 204
+    for form in ("hmac-key", "encryption-key", "signing-key", "public-key"):
+        ours, copies = (get(migrating, f"export/{form}/{name}") for name in ("orders", "copy"))
+        assert ours.status == copies.status
+        if ours.status == 200:
+            assert ours.json["data"]["keys"] == copies.json["data"]["keys"]
+
+
+def test_a_restore_replaces_a_key_only_by_force(migrating):
+    create(migrating)
+    backup = get(migrating, "backup/orders").json["data"]["backup"]
+    refused = migrating.post("restore", {"backup": backup})
+    assert (refused.status, refused.json["errors"][0]) == (
+        500,
+        '1 error occurred:\n\t* key "orders" already exists\n\n',
+    )
+    old = native_key("orders").pk
+    sealed = migrating.encrypt("orders")
+    assert migrating.post("restore", {"backup": backup, "force": True}).status == 204
+    assert native_key("orders").pk != old
+    plain = migrating.data("decrypt/orders", {"ciphertext": sealed})["plaintext"]
+    assert base64.b64decode(plain) == TEXT
+
+
+def test_a_key_that_is_not_exportable_stays_here_until_a_migration_token_changes_it(migrating):
+    migrating.data("keys/orders", {})
+    assert get(migrating, "export/encryption-key/orders").json["errors"] == [
+        "private key material is not exportable"
+    ]
+    assert get(migrating, "backup/orders").status == 500
+    migrating.data("keys/orders/config", {"exportable": True})
+    assert len(get(migrating, "export/encryption-key/orders/latest").json["data"]["keys"]) == 1
+    assert "plaintext backup" in get(migrating, "backup/orders").json["errors"][0]
+
+
+def test_a_deleted_name_is_free_at_once_and_comes_back_if_it_is_still_free(migrating):
+    from keys.deletion.services import cancel_deletion
+
+    create(migrating)
+    key = native_key("orders")
+    assert "not allowed" in migrating.send("DELETE", "transit/keys/orders").json["errors"][0]
+    migrating.data("keys/orders/config", {"deletion_allowed": True})
+    migrating.encrypt("orders")  # is in memory now
+    assert migrating.send("DELETE", "transit/keys/orders").status == 204
+    assert get(migrating, "keys/orders").status == 404
+    assert migrating.post("encrypt/orders", {"plaintext": ""}).status == 400
+    assert Key.objects.get(pk=key.pk).state == State.DELETION_SCHEDULED
+    cancel_deletion(principal=SYSTEM, key_id=key.pk, reason="it was a mistake")
+    assert native_key("orders").pk == key.pk
+
+
+def test_a_name_that_is_taken_refuses_the_return_of_the_deleted_key(migrating):
+    from kernel.errors import Conflict
+    from keys.deletion.services import cancel_deletion
+
+    create(migrating)
+    migrating.data("keys/orders/config", {"deletion_allowed": True})
+    key = native_key("orders")
+    migrating.send("DELETE", "transit/keys/orders")
+    create(migrating)
+    with pytest.raises(Conflict, match="transit/orders"):
+        cancel_deletion(principal=SYSTEM, key_id=key.pk, reason="it was a mistake")
+
+
+def test_trimming_ends_versions_before_the_minimum(migrating, rotated):
+    create(migrating)
+    migrating.data("keys/orders/rotate")
+    assert "is not set" in migrating.error("keys/orders/trim", {"min_available_version": 2})
+    migrating.data("keys/orders/config", {"min_decryption_version": 2, "min_encryption_version": 2})
+    assert migrating.post("keys/orders/trim", {"min_available_version": 2}).status == 204
+    document = json.loads(base64.b64decode(get(migrating, "backup/orders").json["data"]["backup"]))
+    assert list(document["policy"]["keys"]) == ["2"]
+    assert "decremented" in migrating.error("keys/orders/trim", {"min_available_version": 1})
