@@ -55,3 +55,6 @@ VERSION_DESTRUCTION_CANCELLED: Final = LABELS.add_guarded(
     "keys.version.destruction_cancelled", "Cancel version destruction"
 )
 VERSION_DESTROYED: Final = LABELS.add("keys.version.destroyed", "Destroy version")
+MOUNT_CREATED: Final = LABELS.add_guarded("keys.mount.created", "Create mount")
+MOUNT_CHANGED: Final = LABELS.add_guarded("keys.mount.changed", "Change mount")
+MOUNT_DELETED: Final = LABELS.add_guarded("keys.mount.deleted", "Delete mount")

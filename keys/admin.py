@@ -15,6 +15,7 @@ from keys.models import (
     KeyRotationJob,
     KeyVersion,
     TransitKey,
+    TransitMount,
 )
 
 
@@ -49,6 +50,7 @@ read_only(
     "mount name key min_encryption_version allow_plaintext_backup",
     ordering="mount name",
 )
+read_only(TransitMount, "path description", ordering="path")
 read_only(
     KeyRotation,
     "old_key old_version new_version status rotation_reason rotated_by rotated_at",

@@ -63,6 +63,7 @@ PERMISSIONS = {
     "tokens.manage": {"admin": ALL, "operator": OWN, "developer": OWN, "auditor": OWN},
     "webhooks.manage": {"admin": ALL},
     "system.manage": {"admin": ALL},
+    "vault.manage": {"admin": ALL},
     "system.read": {"admin": ALL, "operator": ALL, "auditor": ALL},
     AUTHENTICATED: {"admin": OWN, "operator": OWN, "developer": OWN, "auditor": OWN},  # their own account
 }

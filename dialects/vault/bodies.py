@@ -137,6 +137,11 @@ class Trim(Body):
     min_available_version: _Number = UNSET
 
 
+class Mount(Body):
+    type: Text = UNSET
+    description: Text = UNSET
+
+
 class Nothing(Body):
     pass
 

@@ -30,9 +30,12 @@ from kernel.errors import DomainError
 from kernel.http.fast_path import FastResponse, HeadForm
 from keys.references import transit_reference
 
-_PREFIX: Final = "/v1/transit/"
+_PREFIX: Final = "/v1/"
 _METHODS: Final = frozenset({"POST", "PUT"})
-_PATH: Final = re.compile(r"(encrypt|decrypt|sign|verify|hmac)/(\w(?:[\w.-]*\w)?)(?:/([\w-]+))?", re.ASCII)
+_PATH: Final = re.compile(
+    r"(?!sys/|auth/)([\w-]+(?:/[\w-]+)*)/(encrypt|decrypt|sign|verify|hmac)/(\w(?:[\w.-]*\w)?)(?:/([\w-]+))?",
+    re.ASCII,
+)
 _MAX_ROUTES: Final = 4096
 _LONGEST: Final = 300  # characters of a path; the cached routes of any callers stay small
 _HEAD: Final = HeadForm(
@@ -90,8 +93,8 @@ class _Operation(Struct, frozen=True):
 class _Route(FastRoute[Any, TransitResults]):
     head = _HEAD
 
-    def __init__(self, operation: _Operation, name: str, algorithm: str) -> None:
-        request = partial(_request, operation, transit_reference("transit", name), algorithm)
+    def __init__(self, operation: _Operation, reference: str, algorithm: str) -> None:
+        request = partial(_request, operation, reference, algorithm)
         super().__init__(operation.action, operation.decode, request, partial(_write, operation, algorithm))
 
     @override
@@ -112,10 +115,10 @@ def _find(rest: str) -> _Route | None:
     found = _PATH.fullmatch(rest)
     if found is None:
         return None
-    operation, name, algorithm = found.groups(default="")
+    mount, operation, name, algorithm = found.groups(default="")
     if algorithm and operation in {"encrypt", "decrypt"}:
         return None
-    return _Route(_OPERATIONS[operation], name, algorithm)
+    return _Route(_OPERATIONS[operation], transit_reference(mount, name), algorithm)
 
 
 def _request(operation: _Operation, reference: str, algorithm: str, body: Any) -> TransitRequest:

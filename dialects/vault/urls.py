@@ -1,9 +1,10 @@
 from django.urls import path, re_path
 
-from dialects.vault.api import administration, keyless, keys, messages, signatures, system
+from dialects.vault.api import administration, keyless, keys, messages, mounts, signatures, system
 from dialects.vault.api.base import UnsupportedPathView
 
-_MOUNT = r"(?P<mount>transit)"
+_PATH = r"[\w-]+(?:/[\w-]+)*"
+_MOUNT = rf"(?P<mount>(?!sys/|auth/){_PATH})"
 _NAME = r"(?P<name>\w(?:[\w.-]*\w)?)"
 _ALGORITHM = r"(?:/(?P<algorithm>[\w-]+))?"
 
@@ -36,10 +37,11 @@ _system = [
     path("sys/health", system.HealthView.as_view()),
     path("sys/seal-status", system.SealStatusView.as_view()),
     path("sys/leader", system.LeaderView.as_view()),
-    path("sys/mounts", system.MountsView.as_view()),
-    path("sys/mounts/<str:mount>", system.MountsView.as_view()),
-    path("sys/internal/ui/mounts", system.MountOfPathView.as_view()),
-    path("sys/internal/ui/mounts/<path:path>", system.MountOfPathView.as_view()),
+    path("sys/mounts", mounts.MountsView.as_view()),
+    re_path(rf"^sys/mounts/(?P<mount>{_PATH})/tune$", mounts.TuneView.as_view()),
+    re_path(rf"^sys/mounts/(?P<mount>{_PATH})/?$", mounts.MountView.as_view()),
+    path("sys/internal/ui/mounts", mounts.MountOfPathView.as_view()),
+    path("sys/internal/ui/mounts/<path:path>", mounts.MountOfPathView.as_view()),
     path("sys/capabilities-self", system.CapabilitiesView.as_view()),
     path("auth/token/lookup-self", system.LookupSelfView.as_view()),
     path("auth/token/renew-self", system.RenewSelfView.as_view()),

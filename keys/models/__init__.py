@@ -6,7 +6,7 @@ from keys.models.key_queries import KeyQuerySet
 from keys.models.keys import Key
 from keys.models.policies import EncryptionPolicy
 from keys.models.rotations import KeyRotation, KeyRotationJob, KeyRotationQuerySet, RotationStatus, Selection
-from keys.models.transit import TransitKey
+from keys.models.transit import TransitKey, TransitMount
 from keys.models.versions import KeyVersion
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "RotationStatus",
     "Selection",
     "TransitKey",
+    "TransitMount",
 ]

@@ -38,6 +38,24 @@ class TransitKey(MacProtectedRow):
         return (self.key_id, self.mount, self.name, self.min_encryption_version, self.allow_plaintext_backup)
 
 
+class TransitMount(MacProtectedRow):
+    """A path below which clients of Vault and OpenBao have transit keys. ``transit`` exists without a row."""
+
+    MAC_LABEL: ClassVar[str] = "transit_mounts"
+
+    path = models.CharField(primary_key=True, max_length=MAX_MOUNT)
+    description = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        db_table = "transit_mounts"
+
+    def __str__(self) -> str:
+        return self.path
+
+    def mac_fields(self) -> tuple[MacField, ...]:
+        return (self.path, self.description)
+
+
 def transit_name_of(key: "Key") -> str:
     """The mount and name of a transit key, otherwise "". Raises IntegrityFailed."""
     return str(key.transit.check_mac()) if key.purpose == "transit" else ""

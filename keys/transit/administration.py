@@ -31,6 +31,7 @@ from keys.lifecycle import State, VersionState
 from keys.models import Key, KeyVersion, TransitKey
 from keys.models.policies import MAX_DELETION_DAYS
 from keys.transit.importing import import_transit_backup
+from keys.transit.mounts import remove_mount
 from keys.transit.names import free_name
 from keys.transit.services import FoundTransitKey
 
@@ -121,7 +122,7 @@ def restore_transit_key(
         if not replaces:
             raise Conflict(f'key "{name}" already exists')
         key, _, _ = _lock(principal, existing.pk)
-        _delete(principal, key)
+        delete_locked(principal, key)
     return import_transit_backup(
         principal=principal,
         backup=backup,
@@ -141,7 +142,7 @@ def delete_transit_key(*, principal: Principal, key_id: UUID) -> None:
     key, transit, _ = _lock(principal, key_id)
     if key.deletion_protection:
         raise Invalid(f"error deleting policy {transit.name}: deletion is not allowed for this key")
-    _delete(principal, key)
+    delete_locked(principal, key)
 
 
 @transaction.atomic
@@ -191,7 +192,8 @@ def _lock(principal: Principal, key_id: UUID) -> tuple[Key, TransitKey, TransitT
     return key, transit, kind
 
 
-def _delete(principal: Principal, key: Key) -> None:
+def delete_locked(principal: Principal, key: Key) -> None:
+    """Free the name of a locked key, also under deletion protection, and schedule its deletion."""
     # Recorded on its own, before the state of the key changes.
     finish_change(principal, actions.KEY_UPDATED, key, [free_name(key)])
     schedule_locked(principal, key, _REASON)
@@ -236,3 +238,17 @@ def _record_export(principal: Principal, key: Key, what: str, rows: Sequence[Key
     record(key_event(actions.KEY_EXPORTED, key, meta=meta), principal.actor)
     lock_epoch()
     renew_principal(principal)
+
+
+@transaction.atomic
+def unmount(*, principal: Principal, path: str) -> None:
+    """Remove a mount. Its names are free at once, and all its keys are scheduled for destruction.
+
+    Raises Denied, NotFound, PolicyViolated.
+    """
+    principal.require_migration_token()
+    for key_id in TransitKey.objects.filter(mount=path).values_list("pk", flat=True):
+        key, _, _ = _lock(principal, key_id)
+        if key.lifecycle_state(database_now()).state is not State.DESTROYED:
+            delete_locked(principal, key)
+    remove_mount(principal, path)

@@ -17,6 +17,7 @@ from keys.creation.services import draft_key, insert_key
 from keys.lifecycle import Origin, VersionState
 from keys.models import Key, KeyVersion, TransitKey
 from keys.rotation.services.rotating import rotate_key
+from keys.transit.mounts import require_mount
 from keys.transit.services import (
     FoundTransitKey,
     check_transit_name,
@@ -62,6 +63,7 @@ def import_transit_backup(
         allow_plaintext_backup=keeps_rights and backup.allow_plaintext_backup,
     )
     with unique_transit_name(mount, name):
+        require_mount(mount)
         versions = _versions(key, backup, limit)
         key.created_at = versions[0].created_at
         meta: dict[str, object] = {

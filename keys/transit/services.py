@@ -25,6 +25,7 @@ from keys.models import Key, KeyVersion, TransitKey
 from keys.models.transit import MAX_NAME
 from keys.ring.key_loading import id_within_reach
 from keys.rotation.services.rotating import rotate_key
+from keys.transit.mounts import require_mount
 
 _NAME: Final = re.compile(rf"\w[\w.-]{{0,{MAX_NAME - 1}}}", re.ASCII)
 _DAY: Final = timedelta(days=1)
@@ -80,6 +81,7 @@ def create_transit_key(
     )
     transit = TransitKey(key=key, mount=mount, name=name, allow_plaintext_backup=allow_plaintext_backup)
     with unique_transit_name(mount, name):
+        require_mount(mount)
         store_key(principal, key, material, policy_id=None, transit=transit)
     return find_transit_key(principal=principal, key_id=key.id)
 

@@ -54,6 +54,7 @@ TABLE = {
     "webhooks.manage": "a---",
     "system.read": "aa-a",
     "system.manage": "a---",
+    "vault.manage": "a---",
 }
 COLUMNS = (ADMIN, OPERATOR, DEVELOPER, AUDITOR)
 CELLS = [(word, role, cell) for word, row in TABLE.items() for role, cell in zip(COLUMNS, row, strict=True)]

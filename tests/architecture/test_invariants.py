@@ -69,6 +69,7 @@ from keys.models import (
     KeyVersion,
     Selection,
     TransitKey,
+    TransitMount,
 )
 from keys.rotation.services import rotating
 from keys.rotation.services.jobs import RotationRequest, request_rotation
@@ -290,6 +291,7 @@ def rows(admin):
     request_rotation(**everybody, request=wanted, reason="a third version")
     begin_reencryption(**everybody, key_id=key.id)
     TransitKey(key=key, mount="transit", name="orders").save_with_mac()
+    TransitMount(path="payments").save_with_mac()
     FileJob(kind="file", key_id=key.id, operation="encrypt", upload_size=1).save_with_mac()
     account = ServiceAccountFactory(**everybody, name="billing")
     GrantFactory(key=key, to=account)

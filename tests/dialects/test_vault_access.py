@@ -74,7 +74,17 @@ USES = [
     general("POST", "auth/token/lookup-self", AUTHENTICATED),
     general("POST", "auth/token/renew-self", AUTHENTICATED, status=400),
     general("GET", "sys/policies", AUTHENTICATED, status=404),
-    general("DELETE", "odd/keys/x", AUTHENTICATED, status=404),
+    general("DELETE", "odd/odd/x", AUTHENTICATED, status=404),
+    # A person has the permission, and no migration token.
+    Use("GET", "transit/export/hmac-key/KEY", "vault.manage", status=403),
+    Use("GET", "transit/backup/KEY", "vault.manage", status=403),
+    general("POST", "transit/restore/x", "vault.manage", {"backup": "x"}, status=403),
+    Use("POST", "transit/keys/KEY/trim", "vault.manage", {"min_available_version": 1}, status=403),
+    Use("DELETE", "transit/keys/KEY", "vault.manage", status=403),
+    general("POST", "sys/mounts/eu", "vault.manage", {"type": "transit"}, status=403),
+    general("DELETE", "sys/mounts/eu", "vault.manage", status=403),
+    general("GET", "sys/mounts/transit/tune", "keys.read"),
+    general("POST", "sys/mounts/eu/tune", "vault.manage", status=403),
 ]
 
 

@@ -5,6 +5,9 @@ import json
 
 import pytest
 
+from accounts.service_accounts.services.tokens import scopes_for
+from kernel.errors import Conflict
+from keys.deletion.services import cancel_deletion
 from keys.lifecycle import State
 from keys.models import Key
 from tests.dialects.conftest import TEXT, Vault, native_key, vault_of
@@ -16,8 +19,6 @@ ALL_KINDS = ["aes256-gcm96", "chacha20-poly1305", "ed25519", "ecdsa-p256", "rsa-
 
 @pytest.fixture
 def migrating(admin, transactional_db) -> Vault:
-    from accounts.service_accounts.services.tokens import scopes_for
-
     return vault_of(with_token(admin, scopes_for("admin")))
 
 
@@ -35,6 +36,8 @@ REQUESTS = [
     ("POST", "restore/other", {"backup": "e30="}),
     ("POST", "keys/orders/trim", {"min_available_version": 1}),
     ("DELETE", "keys/orders", None),
+    ("POST", "../sys/mounts/eu", {"type": "transit"}),
+    ("DELETE", "../sys/mounts/eu", None),
 ]
 
 
@@ -43,7 +46,7 @@ def test_a_person_and_a_normal_token_never_do_it(admin, vault, method, path, bod
     create(vault)
     vault.data("keys/orders/config", {"deletion_allowed": True})
     for caller in (vault, vault_of(with_token(admin))):
-        assert caller.send(method, f"transit/{path}", body).status == 403
+        assert caller.send(method, f"transit/{path}".replace("transit/../", ""), body).status == 403
     assert native_key("orders").state == State.ACTIVE
 
 
@@ -89,8 +92,6 @@ def test_a_key_that_is_not_exportable_stays_here_until_a_migration_token_changes
 
 
 def test_a_deleted_name_is_free_at_once_and_comes_back_if_it_is_still_free(migrating):
-    from keys.deletion.services import cancel_deletion
-
     create(migrating)
     key = native_key("orders")
     assert "not allowed" in migrating.send("DELETE", "transit/keys/orders").json["errors"][0]
@@ -105,9 +106,6 @@ def test_a_deleted_name_is_free_at_once_and_comes_back_if_it_is_still_free(migra
 
 
 def test_a_name_that_is_taken_refuses_the_return_of_the_deleted_key(migrating):
-    from kernel.errors import Conflict
-    from keys.deletion.services import cancel_deletion
-
     create(migrating)
     migrating.data("keys/orders/config", {"deletion_allowed": True})
     key = native_key("orders")
@@ -117,7 +115,7 @@ def test_a_name_that_is_taken_refuses_the_return_of_the_deleted_key(migrating):
         cancel_deletion(principal=SYSTEM, key_id=key.pk, reason="it was a mistake")
 
 
-def test_trimming_ends_versions_before_the_minimum(migrating, rotated):
+def test_trimming_ends_versions_before_the_minimum(migrating):
     create(migrating)
     migrating.data("keys/orders/rotate")
     assert "is not set" in migrating.error("keys/orders/trim", {"min_available_version": 2})
@@ -126,3 +124,41 @@ def test_trimming_ends_versions_before_the_minimum(migrating, rotated):
     document = json.loads(base64.b64decode(get(migrating, "backup/orders").json["data"]["backup"]))
     assert list(document["policy"]["keys"]) == ["2"]
     assert "decremented" in migrating.error("keys/orders/trim", {"min_available_version": 1})
+
+
+def test_a_mount_holds_keys_of_its_own_until_it_ends(migrating):
+    refused = migrating.send("POST", "payments/eu/keys/orders", {})
+    assert (refused.status, "Create the mount first" in refused.json["errors"][0]) == (400, True)
+    assert migrating.send("POST", "sys/mounts/payments/eu", {"type": "transit"}).status == 204
+    create(migrating)
+    assert migrating.send("POST", "payments/eu/keys/orders", {}).status == 200
+    sealed = migrating.send("POST", "payments/eu/encrypt/orders", {"plaintext": ""}).json["data"][
+        "ciphertext"
+    ]
+    opened = migrating.send("POST", "payments/eu/decrypt/orders", {"ciphertext": sealed})
+    assert (opened.status, migrating.post("decrypt/orders", {"ciphertext": sealed}).status) == (200, 400)
+    assert "payments/eu/" in migrating.send("GET", "sys/mounts").json["data"]
+    assert migrating.send("POST", "sys/mounts/payments/eu/tune", {"description": "cards"}).status == 204
+    assert migrating.send("GET", "sys/mounts/payments/eu").json["data"]["description"] == "cards"
+    assert migrating.send("DELETE", "sys/mounts/payments/eu").status == 204
+    assert migrating.send("POST", "payments/eu/decrypt/orders", {"ciphertext": sealed}).status == 400
+    assert migrating.send("POST", "sys/mounts/payments/eu", {"type": "transit"}).status == 204
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "text"),
+    [
+        ("transit", {"type": "transit"}, "path is already in use at transit/"),
+        ("transit/eu", {"type": "transit"}, "path is already in use at transit/eu/"),
+        ("eu", {"type": "kv"}, "plugin not found in the catalog: kv"),
+        ("eu", {}, "backend type must be specified as a string"),
+        (
+            "sys/eu",
+            {"type": "transit"},
+            "The path sys/eu/ has a word that the server uses itself. Choose another path.",
+        ),
+    ],
+)
+def test_a_mount_that_cannot_be_is_refused(migrating, path, body, text):
+    refused = migrating.send("POST", f"sys/mounts/{path}", body)
+    assert (refused.status, refused.json["errors"]) == (400, [text])

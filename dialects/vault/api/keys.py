@@ -41,10 +41,8 @@ class KeyView(VaultView):
     missing_key = ("", HTTPStatus.NOT_FOUND)
 
     def delete(self, _request: Request, mount: str, name: str) -> HttpResponse:
-        self.missing_key = (
-            f"error deleting policy {name}: could not delete key; not found",
-            HTTPStatus.BAD_REQUEST,
-        )  # type: ignore[misc]  # of this request
+        text_of_missing = f"error deleting policy {name}: could not delete key; not found"
+        self.missing_key = (text_of_missing, HTTPStatus.BAD_REQUEST)  # type: ignore[misc]  # of this request
         delete_transit_key(principal=self.principal, key_id=self.key_id(mount, name))
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
 

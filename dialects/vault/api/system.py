@@ -1,29 +1,25 @@
 """The server itself: health, mounts, the caller's token and its capabilities."""
 
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC
-from http import HTTPStatus
 from typing import Any, Final
-from uuid import NAMESPACE_URL, uuid5
 
-from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.request import Request
 
 from accounts.roles import permission_of
 from dialects import actions
-from dialects.errors import Refusal
 from dialects.vault import bodies, responses
+from dialects.vault.api import mounts
 from dialects.vault.api.base import VaultView
 from dialects.vault.bodies import present
 from kernel.errors import Denied, Invalid
 from kernel.rules import AUTHENTICATED, PUBLIC, Rule
 
-_VERSION: Final = "2.7.2"
-"""The version of OpenBao whose transit engine this dialect has. Clients compare it."""
-_MOUNT: Final = "transit"
 _MAX_PATHS: Final = 100
+_PATH: Final = re.compile(r"(?!sys/|auth/)(?:[\w-]+/)+?([a-z]+)(?:/(.*))?", re.ASCII)
 # The permissions of the paths of a mount, by method.
 _UPDATES: Final = {
     "encrypt": "crypto.encrypt",
@@ -58,9 +54,9 @@ class HealthView(_PublicView):
                 "replication_performance_mode": "disabled",
                 "replication_dr_mode": "disabled",
                 "server_time_utc": int(time.time()),
-                "version": _VERSION,
+                "version": mounts.VERSION,
                 "cluster_name": "ciphercanary",
-                "cluster_id": _identity(),
+                "cluster_id": mounts.installation_id(),
             }
         )
 
@@ -79,10 +75,10 @@ class SealStatusView(_PublicView):
                 "progress": 0,
                 "nonce": "",
                 "recovery_seal": False,
-                "version": _VERSION,
+                "version": mounts.VERSION,
                 "migration": False,
                 "cluster_name": "ciphercanary",
-                "cluster_id": _identity(),
+                "cluster_id": mounts.installation_id(),
                 "storage_type": "database",
             }
         )
@@ -93,35 +89,6 @@ class LeaderView(_PublicView):
 
     def get(self, _request: Request) -> HttpResponse:
         return responses.plain({"ha_enabled": False})
-
-
-class MountsView(VaultView):
-    """The mounts: each at the top of the response, too."""
-
-    rules = {"GET": Rule("keys.read", actions.MOUNTS_READ)}
-
-    def get(self, _request: Request, mount: str = "") -> HttpResponse:
-        if mount and mount != _MOUNT:
-            raise Refusal(f"No secret engine mount at {mount}/", HTTPStatus.BAD_REQUEST)
-        data = _mount() if mount else {f"{_MOUNT}/": _mount()}
-        return self.answer(data, members=data)
-
-
-class MountOfPathView(VaultView):
-    """The mount of a path, as clients look it up before they use it."""
-
-    rules = {"GET": Rule(AUTHENTICATED, actions.MOUNTS_READ)}
-
-    def get(self, _request: Request, path: str = "") -> HttpResponse:
-        if not path:
-            return self.answer({"auth": {}, "secret": {f"{_MOUNT}/": _mount()}})
-        if path.partition("/")[0] != _MOUNT:
-            raise Refusal(
-                "preflight capability check returned 403, please ensure client's policies grant access to path "
-                f'"{path.strip("/")}/"',
-                HTTPStatus.FORBIDDEN,
-            )
-        return self.answer({**_mount(), "path": f"{_MOUNT}/"})
 
 
 class CapabilitiesView(VaultView):
@@ -194,29 +161,6 @@ class RenewSelfView(VaultView):
         raise Invalid("lease is not renewable")
 
 
-def _identity() -> str:
-    """The same for each process of the installation."""
-    return str(uuid5(NAMESPACE_URL, settings.CC_PUBLIC_URL))
-
-
-def _mount() -> Mapping[str, object]:
-    return {
-        "accessor": "transit_ciphercanary",
-        "config": {"default_lease_ttl": 0, "force_no_cache": False, "max_lease_ttl": 0},
-        "deprecation_status": "supported",
-        "description": "",
-        "external_entropy_access": False,
-        "local": False,
-        "options": {},
-        "plugin_version": "",
-        "running_plugin_version": f"v{_VERSION}+builtin.bao",
-        "running_sha256": "",
-        "seal_wrap": False,
-        "type": "transit",
-        "uuid": _identity(),
-    }
-
-
 def _paths_of(sent: Any) -> list[str]:
     found = present(sent)
     return [found] if isinstance(found, str) and found else list(found or [])
@@ -224,10 +168,10 @@ def _paths_of(sent: Any) -> list[str]:
 
 def _permissions_of(path: str) -> Mapping[str, str]:
     """The permissions that the operations of a path need."""
-    mount, _, rest = path.strip("/").partition("/")
-    first, _, name = rest.partition("/")
-    if mount != _MOUNT:
+    found = _PATH.fullmatch(path.strip("/"))
+    if found is None:
         return {}
+    first, name = found.groups(default="")
     if first in _UPDATES:
         return {"update": permission_of(_UPDATES[first])}
     if first != "keys":
