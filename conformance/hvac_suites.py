@@ -1,0 +1,94 @@
+"""Run hvac's own tests of transit, health and leader against a new server, with a migration token.
+
+    python -m hvac_suites URL
+
+The working folder has the ``tests`` of hvac's source package. bin/conformance starts it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from xml.etree import ElementTree
+
+FOLDER = "tests/integration_tests/api"
+# The tests that must pass. Others of hvac need several nodes.
+SUITES = {
+    f"{FOLDER}/secrets_engines/test_transit.py": 47,
+    f"{FOLDER}/system_backend/test_health.py": 2,
+    f"{FOLDER}/system_backend/test_leader.py": 1,
+}
+SCOPES = "vault.manage keys.read keys.create keys.update keys.rotate encrypt decrypt reencrypt sign verify mac data_key random"
+START_SECONDS = 120
+
+
+def main(url: str) -> int:
+    wait(url)
+    environment = {**os.environ, "CC_URL": url, "CC_TOKEN": migration_token(url)}
+    has_failed = False
+    for file, wanted in SUITES.items():
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-q", "-o", "addopts=", "-p", "hvac_adapter"),
+                *("--tb=short", "--junitxml=result.xml", file),
+            ],
+            env=environment,
+            check=False,
+            stdout=sys.stderr,
+        )
+        passed, failed = result("result.xml")
+        has_failed |= bool(failed) or passed != wanted
+        print(
+            f"{file.rpartition('test_')[2].removesuffix('.py'):10} {passed:3} of {wanted:3} passed, {failed} failed"
+        )
+    return 1 if has_failed else 0
+
+
+def wait(url: str) -> None:
+    until = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/v1/sys/health").close()  # noqa: S310 - the address of this machine
+        except (urllib.error.URLError, ConnectionError):
+            if time.monotonic() > until:
+                raise
+            time.sleep(1)
+        else:
+            return
+
+
+def migration_token(url: str) -> str:
+    password = os.environ["CC_ADMIN_PASSWORD"]
+    signed_in = post(f"{url}/auth/login", {"username": "admin", "password": password}, {})
+    until = datetime.now(UTC) + timedelta(hours=1)
+    wanted = {
+        "name": "conformance",
+        "scopes": SCOPES.split(),
+        "expires_at": until.isoformat().replace("+00:00", "Z"),
+    }
+    headers = {"Authorization": f"Bearer {signed_in['access_token']}"}
+    return str(post(f"{url}/api/v1/tokens", wanted, headers)["token"])
+
+
+def post(url: str, body: object, headers: dict[str, str]) -> Any:
+    request = urllib.request.Request(  # noqa: S310 - the address of this machine
+        url, json.dumps(body).encode(), {"Content-Type": "application/json", **headers}
+    )
+    with urllib.request.urlopen(request) as response:  # noqa: S310 - as above
+        return json.load(response)
+
+
+def result(file: str) -> tuple[int, int]:
+    """The numbers of tests that passed and that failed."""
+    suite = next(ElementTree.parse(file).iter("testsuite"))  # noqa: S314 - pytest has written it
+    failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+    return int(suite.get("tests", 0)) - failed - int(suite.get("skipped", 0)), failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
