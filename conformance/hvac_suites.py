@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 FOLDER = "tests/integration_tests/api"
 # The tests that must pass. Others of hvac need several nodes.
@@ -85,7 +85,7 @@ def post(url: str, body: object, headers: dict[str, str]) -> Any:
 
 def result(file: str) -> tuple[int, int]:
     """The numbers of tests that passed and that failed."""
-    suite = next(ElementTree.parse(file).iter("testsuite"))  # noqa: S314 - pytest has written it
+    suite = next(ET.parse(file).iter("testsuite"))  # noqa: S314 - pytest has written it
     failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
     return int(suite.get("tests", 0)) - failed - int(suite.get("skipped", 0)), failed
 

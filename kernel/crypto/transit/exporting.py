@@ -38,4 +38,5 @@ def exported(kind: TransitType, secrets: TransitSecrets, form: str) -> str:
         found = pair.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     else:
         found = pair.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-    return str(found.decode().strip())
+    text = str(found.decode())
+    return text if kind.encrypts else text.strip()  # as OpenBao writes RSA keys, and keys on curves
