@@ -1,4 +1,4 @@
-"""What only a migration token may do with transit keys: export, back up, restore, delete and trim."""
+"""Export, back up, restore, delete and trim transit keys: with a migration token only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
