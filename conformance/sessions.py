@@ -5,10 +5,9 @@
     fails COMMAND       must not succeed
         TEXT            the output of the command above contains it; runs of spaces are one space
 
-The commands have a folder of their own.
+The commands run in a folder, with the given environment only. Keys that they create must not exist before.
 """
 
-import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -17,8 +16,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).with_suffix("")
 TIMEOUT_SECONDS = 60
-_KEPT = re.compile(r"([A-Z]+) = (.*)")
-_FAILS = "fails "
+_LINE = re.compile(r"(?:([A-Z]+) = |(fails ))?(?!fails |\w+ = )(\S.*)")
+_NOT_RUN = {126, 127}  # exit codes of bash: the program is missing
 
 
 @dataclass
@@ -31,46 +30,50 @@ class Step:
 
 @dataclass(frozen=True)
 class Played:
-    """``problems``: what was wrong with each step that did not pass."""
+    """``problems``: why steps did not pass."""
 
     steps: int
     problems: list[str]
 
 
 def read(text: str) -> list[Step]:
+    """Raises ValueError for a line in another form."""
     steps: list[Step] = []
     for line in filter(str.strip, text.splitlines()):
-        if line.startswith("    "):
+        if line.startswith("    ") and steps:
             steps[-1].texts.append(line.strip())
-        elif kept := _KEPT.fullmatch(line):
-            steps.append(Step(kept[2], name=kept[1]))
+        elif found := _LINE.fullmatch(line):
+            steps.append(Step(found[3], name=found[1] or "", fails=bool(found[2])))
         else:
-            steps.append(Step(line.removeprefix(_FAILS), fails=line.startswith(_FAILS)))
+            raise ValueError(f"not a step: {line}")
     return steps
 
 
 def play(program: str, environment: Mapping[str, str], folder: Path) -> Played:
-    """``environment``: added to the one of this process."""
     steps = read((FOLDER / f"{program}.txt").read_text())
     return Played(len(steps), list(problems(steps, environment, folder)))
 
 
 def problems(steps: list[Step], environment: Mapping[str, str], folder: Path) -> Iterator[str]:
-    variables = {**os.environ, **environment}
+    variables = {"HOME": str(folder), **environment}
     for step in steps:
-        done = subprocess.run(
-            ["/bin/bash", "-o", "pipefail", "-c", step.command],
-            env=variables,
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=TIMEOUT_SECONDS,
-            text=True,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                ["/bin/bash", "-o", "pipefail", "-c", step.command],
+                env=variables,
+                cwd=folder,
+                capture_output=True,
+                timeout=TIMEOUT_SECONDS,
+                errors="replace",
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            yield f"{step.command}\n    not finished after {TIMEOUT_SECONDS} s"
+            continue
         if step.name:
             variables[step.name] = done.stdout.strip()
-        output = " ".join(done.stdout.split())
+        output = " ".join(f"{done.stdout} {done.stderr}".split())
         missing = [text for text in step.texts if text not in output]
-        if missing or (done.returncode != 0) != step.fails:
+        is_expected = done.returncode not in _NOT_RUN and (done.returncode != 0) is step.fails
+        if missing or not is_expected:
             yield f"{step.command}\n    exit {done.returncode}, without {missing}: {output[:500]}"

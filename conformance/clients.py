@@ -1,6 +1,8 @@
-"""Run hvac's own tests of transit, health and leader against a new server, with a migration token.
+"""Run hvac's own tests of transit, health and leader, and sessions of bao, SOPS and Tink, against a new server.
 
-    python -m hvac_suites URL
+    python -m clients URL
+
+All use a migration token.
 
 The working folder has the ``tests`` of hvac's source package. bin/conformance starts it.
 """
@@ -13,8 +15,12 @@ import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree import ElementTree as ET
+
+import sessions
 
 FOLDER = "tests/integration_tests/api"
 # The tests that must pass. Others of hvac need several nodes.
@@ -24,12 +30,14 @@ SUITES = {
     f"{FOLDER}/system_backend/test_leader.py": 1,
 }
 SCOPES = "vault.manage keys.read keys.create keys.update keys.rotate encrypt decrypt reencrypt sign verify mac data_key random"
+PROGRAMS = ("bao", "sops", "tink")
 START_SECONDS = 120
 
 
 def main(url: str) -> int:
     wait(url)
-    environment = {**os.environ, "CC_URL": url, "CC_TOKEN": migration_token(url)}
+    token = migration_token(url)
+    environment = {**os.environ, "CC_URL": url, "CC_TOKEN": token}
     has_failed = False
     for file, wanted in SUITES.items():
         subprocess.run(
@@ -43,10 +51,29 @@ def main(url: str) -> int:
         )
         passed, failed = result("result.xml")
         has_failed |= bool(failed) or passed != wanted
-        print(
-            f"{file.rpartition('test_')[2].removesuffix('.py'):10} {passed:3} of {wanted:3} passed, {failed} failed"
-        )
+        show(f"hvac {file.rpartition('test_')[2].removesuffix('.py')}", passed, wanted)
+    for program in PROGRAMS:
+        with TemporaryDirectory() as folder:
+            played = sessions.play(program, environment_of(url, token), Path(folder))
+        has_failed |= bool(played.problems)
+        print(*played.problems, sep="\n", file=sys.stderr)
+        show(program, played.steps - len(played.problems), played.steps)
     return 1 if has_failed else 0
+
+
+def show(what: str, passed: int, wanted: int) -> None:
+    print(f"{what:15} {passed:3} of {wanted:3} passed")
+
+
+def environment_of(url: str, token: str) -> dict[str, str]:
+    """Of the commands of a session."""
+    program = Path(__file__).with_name("tink_aead.py")
+    return {
+        **dict.fromkeys(("VAULT_ADDR", "BAO_ADDR"), url),
+        **dict.fromkeys(("VAULT_TOKEN", "BAO_TOKEN"), token),
+        "PATH": f"{Path(sys.executable).parent}:{os.defpath}",
+        "TINK": f"{sys.executable} {program}",
+    }
 
 
 def wait(url: str) -> None:
