@@ -45,23 +45,14 @@ def import_transit_backup(
     A convergent key is not, so that equal messages keep equal ciphertexts.
     Raises Denied, Invalid, Conflict for a name in use, PolicyViolated.
     """
-    if keeps_rights:
-        principal.require_migration_token()
-    else:
-        principal.require("keys.import")
+    _require_right(principal, keeps_rights=keeps_rights)
     check_transit_name(name)
     kind = algorithm_of_key(backup.kind.algorithm, "transit")
     limit = _message_limit(backup.kind)
     material = None if limit is None else new_material.generate(kind, principal.identity)
     key = _draft(principal, backup, name, owner)
     key.exportable = keeps_rights and backup.exportable
-    transit = TransitKey(
-        key=key,
-        mount=mount,
-        name=name,
-        min_encryption_version=backup.min_encryption_version,
-        allow_plaintext_backup=keeps_rights and backup.allow_plaintext_backup,
-    )
+    transit = _transit(key, backup, mount, name, keeps_rights=keeps_rights)
     with unique_transit_name(mount, name):
         require_mount(mount)
         versions = _versions(key, backup, limit)
@@ -93,6 +84,23 @@ def _draft(principal: Principal, backup: TransitBackup, name: str, owner: Identi
     key.origin = Origin.IMPORTED
     key.primary_version, key.min_decryption_version = backup.newest, backup.min_decryption_version
     return key
+
+
+def _transit(key: Key, backup: TransitBackup, mount: str, name: str, *, keeps_rights: bool) -> TransitKey:
+    return TransitKey(
+        key=key,
+        mount=mount,
+        name=name,
+        min_encryption_version=backup.min_encryption_version,
+        allow_plaintext_backup=keeps_rights and backup.allow_plaintext_backup,
+    )
+
+
+def _require_right(principal: Principal, *, keeps_rights: bool) -> None:
+    if keeps_rights:
+        principal.require_migration_token()
+    else:
+        principal.require("keys.import")
 
 
 def _message_limit(kind: TransitType) -> int | None:

@@ -13,17 +13,17 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 10_222,
+    "accounts": 10_249,
     "audit": 24_373,
     "backups": 1_371,
     "canaries": 4_902,
     "ciphercanary": 3_524,
     "console": 5_263,
-    "crypto_ops": 10_815,
+    "crypto_ops": 10_435,
     "demo": 1_233,
-    "dialects": 1_810,
-    "kernel": 16_317,
-    "keys": 14_353,
+    "dialects": 2_025,
+    "kernel": 16_366,
+    "keys": 14_793,
     "notifications": 2_295,
 }
 SLACK = 100
