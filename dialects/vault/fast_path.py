@@ -33,7 +33,7 @@ from keys.references import transit_reference
 _PREFIX: Final = "/v1/"
 _METHODS: Final = frozenset({"POST", "PUT"})
 _PATH: Final = re.compile(
-    r"(?!sys/|auth/)([\w-]+(?:/[\w-]+)*)/(encrypt|decrypt|sign|verify|hmac)/(\w(?:[\w.-]*\w)?)(?:/([\w-]+))?",
+    r"(?!sys/|auth/)([\w-]+(?:/(?!keys/|export/|backup/|restore/|rewrap/|datakey/|encrypt/|decrypt/|sign/|verify/|hmac/)[\w-]+)*)/(encrypt|decrypt|sign|verify|hmac)/(\w(?:[\w.-]*\w)?)(?:/([\w-]+))?",
     re.ASCII,
 )
 _MAX_ROUTES: Final = 4096
