@@ -41,7 +41,7 @@ _LIVE: Final = frozenset({VersionState.ENABLED, VersionState.DISABLED})
 
 
 @dataclass(frozen=True, slots=True)
-class ExportedSecrets:
+class _ExportedSecrets:
     """``secrets``: a text for each version."""
 
     kind: TransitType
@@ -51,7 +51,7 @@ class ExportedSecrets:
 @transaction.atomic
 def export_transit_key(
     *, principal: Principal, key_id: UUID, form: str, version: int | None, is_private_connection: bool
-) -> ExportedSecrets:
+) -> _ExportedSecrets:
     """Secrets of the versions that still decrypt, or of one: 0 for the newest.
 
     Raises Denied, NotFound, Invalid, NotExportable, PolicyViolated, KeyNotUsable.
@@ -70,7 +70,7 @@ def export_transit_key(
             raise Invalid("version does not exist or cannot be found")
     found = {row.version: exported(kind, _secrets(key, row), form) for row in rows}
     _record_export(principal, key, f"transit {form}", rows)
-    return ExportedSecrets(kind, found)
+    return _ExportedSecrets(kind, found)
 
 
 @transaction.atomic
@@ -122,7 +122,7 @@ def restore_transit_key(
         if not replaces:
             raise Conflict(f'key "{name}" already exists')
         key, _, _ = _lock(principal, existing.pk)
-        delete_locked(principal, key)
+        _delete_locked(principal, key)
     return import_transit_backup(
         principal=principal,
         backup=backup,
@@ -142,7 +142,7 @@ def delete_transit_key(*, principal: Principal, key_id: UUID) -> None:
     key, transit, _ = _lock(principal, key_id)
     if key.deletion_protection:
         raise Invalid(f"error deleting policy {transit.name}: deletion is not allowed for this key")
-    delete_locked(principal, key)
+    _delete_locked(principal, key)
 
 
 @transaction.atomic
@@ -192,7 +192,7 @@ def _lock(principal: Principal, key_id: UUID) -> tuple[Key, TransitKey, TransitT
     return key, transit, kind
 
 
-def delete_locked(principal: Principal, key: Key) -> None:
+def _delete_locked(principal: Principal, key: Key) -> None:
     """Free the name of a locked key, also under deletion protection, and schedule its deletion."""
     # Recorded on its own, before the state of the key changes.
     finish_change(principal, actions.KEY_UPDATED, key, [free_name(key)])
@@ -250,5 +250,5 @@ def unmount(*, principal: Principal, path: str) -> None:
     for key_id in TransitKey.objects.filter(mount=path).values_list("pk", flat=True):
         key, _, _ = _lock(principal, key_id)
         if key.lifecycle_state(database_now()).state is not State.DESTROYED:
-            delete_locked(principal, key)
+            _delete_locked(principal, key)
     remove_mount(principal, path)

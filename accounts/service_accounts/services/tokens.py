@@ -37,7 +37,7 @@ from kernel.trust.row_state import delete_rows
 
 MAX_NAME: Final = 64
 MAX_LIFETIME: Final = timedelta(days=366)
-MAX_MIGRATION: Final = timedelta(hours=24)
+_MAX_MIGRATION: Final = timedelta(hours=24)
 _BAD_CREDENTIALS: Final = "The client credentials are not valid."
 _ISSUED_LIFETIME: Final = timedelta(minutes=30)
 _DELETED_AT_ONCE: Final = 100  # expired tokens, whose changes are in the bundle of the request
@@ -246,7 +246,7 @@ def _expiry(request: TokenRequest, now: datetime) -> datetime:
     expires_at = request.expires_at
     if not now < expires_at <= now + MAX_LIFETIME:
         raise Invalid.of_field("expires_at", f"Must be in the future, and within {MAX_LIFETIME.days} days.")
-    if MIGRATION in request.scopes and expires_at > now + MAX_MIGRATION:
+    if MIGRATION in request.scopes and expires_at > now + _MAX_MIGRATION:
         raise Invalid.of_field(
             "expires_at", f"A token with {MIGRATION} lasts at most 24 hours. Choose an earlier end."
         )

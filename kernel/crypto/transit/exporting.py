@@ -9,12 +9,12 @@ from kernel.crypto.errors import Invalid
 from kernel.crypto.transit.secrets import TransitSecrets, ed25519_public, private_key
 from kernel.crypto.transit_types import TransitType
 
-FORMS: Final = ("encryption-key", "signing-key", "hmac-key", "public-key")
+_FORMS: Final = ("encryption-key", "signing-key", "hmac-key", "public-key")
 
 
 def require_form(kind: TransitType, form: str) -> None:
     """Raises Invalid for a form that keys of this type do not have, in OpenBao's words."""
-    if form not in FORMS:
+    if form not in _FORMS:
         raise Invalid.of_field("type", f"invalid export type: {form[:40]}")
     if form == "encryption-key" and not kind.encrypts:
         raise Invalid.of_field("type", "encryption not supported for the key")
