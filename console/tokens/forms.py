@@ -17,7 +17,13 @@ from keys.lifecycle import OPERATIONS
 from keys.models.selection import UNUSED_FOR
 
 _CUSTOM: Final = "custom"
-_LIFETIMES: Final = (("30", "30 days"), ("90", "90 days"), ("365", "365 days"), (_CUSTOM, "Custom"))
+_LIFETIMES: Final = (
+    ("1", "24 hours"),
+    ("30", "30 days"),
+    ("90", "90 days"),
+    ("365", "365 days"),
+    (_CUSTOM, "Custom"),
+)
 _OVERLAPS: Final = ((0, "Now"), (1, "In 1 hour"), (24, "In 24 hours"), (MAX_OVERLAP_HOURS, "In 7 days"))
 # Of keys of every purpose; several have "verify".
 _USES: Final = tuple(

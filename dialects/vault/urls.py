@@ -4,7 +4,9 @@ from dialects.vault.api import administration, keyless, keys, messages, mounts, 
 from dialects.vault.api.base import UnsupportedPathView
 
 # A key may have the name of an operation, but no segment of a mount has it.
-_SEGMENT = r"(?!(?:encrypt|decrypt|sign|verify|hmac|rewrap|datakey|random|hash|keys|export|backup|restore)/)[\w-]+"
+_SEGMENT = (
+    r"(?!(?:encrypt|decrypt|sign|verify|hmac|rewrap|datakey|random|hash|keys|export|backup|restore)/)[\w-]+"
+)
 _PATH = rf"{_SEGMENT}(?:/{_SEGMENT})*"
 _MOUNT = rf"(?P<mount>(?!sys/|auth/){_PATH})"
 _NAME = r"(?P<name>\w(?:[\w.-]*\w)?)"

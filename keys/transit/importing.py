@@ -67,7 +67,7 @@ def import_transit_backup(
         )
         lock_epoch()
         renew_principal(principal)
-        if material is not None and not keeps_rights:
+        if material is not None:
             rotate_key(principal=principal, key_id=key.id, reason=_REASON, material=material)
     return find_transit_key(principal=principal, key_id=key.id)
 
