@@ -40,7 +40,7 @@ class ReencryptionItemSerializer(StrictSerializer):
     encrypted_data = TextField(required=False)
     iv = TextField(required=False)
     tag = TextField(required=False)
-    algorithm = TextField(max_length=50, required=False)
+    algorithm = ModeField(max_length=50, required=False)
     key_version = VersionField(required=False)
     context = TextField(required=False)  # type: ignore[assignment]  # as below
     aad = TextField(required=False)

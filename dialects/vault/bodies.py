@@ -119,6 +119,23 @@ class CreateKey(Body):
     key_size: _Number = UNSET
 
 
+class ImportVersion(Body):
+    ciphertext: Text = UNSET
+    hash_function: Text = UNSET
+    public_key: Text = UNSET
+    version: _Number = UNSET
+
+
+class ImportKey(ImportVersion):
+    type: Text = UNSET
+    derived: _Flag = UNSET
+    convergent_encryption: _Flag = UNSET
+    exportable: _Flag = UNSET
+    allow_plaintext_backup: _Flag = UNSET
+    allow_rotation: _Flag = UNSET
+    auto_rotate_period: str | int | UnsetType | None = UNSET
+
+
 class Configure(Body):
     min_decryption_version: _Number = UNSET
     min_encryption_version: _Number = UNSET

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from dialects.vault.api import administration, keyless, keys, messages, mounts, signatures, system
+from dialects.vault.api import administration, importing, keyless, keys, messages, mounts, signatures, system
 from dialects.vault.api.base import UnsupportedPathView
 
 # A key may have the name of an operation, but no segment of a mount has it.
@@ -36,6 +36,9 @@ _keys = [
     ),
     re_path(rf"^{_MOUNT}/backup/{_NAME}$", administration.BackupView.as_view()),
     re_path(rf"^{_MOUNT}/restore(?:/{_NAME})?$", administration.RestoreView.as_view()),
+    re_path(rf"^{_MOUNT}/keys/{_NAME}/import$", importing.ImportView.as_view()),
+    re_path(rf"^{_MOUNT}/keys/{_NAME}/import_version$", importing.ImportVersionView.as_view()),
+    re_path(rf"^{_MOUNT}/wrapping_key$", importing.WrappingKeyView.as_view()),
 ]
 _system = [
     path("sys/health", system.HealthView.as_view()),

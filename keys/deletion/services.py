@@ -16,11 +16,11 @@ from kernel.labels import check_reason
 from keys import actions, trail
 from keys.changing import as_refusal, finish_change, lock_key, lock_policy_of, lock_version
 from keys.deletion.announcements import announce_scheduled_deletion
+from keys.deletion.transit_names import reclaim_name
 from keys.errors import IllegalTransition, PolicyViolated
 from keys.lifecycle import State, VersionState, check_transition, effective_state
 from keys.models import Key, KeyVersion
 from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
-from keys.transit.names import reclaim_name
 
 DUE_REASON: Final = "waiting period has ended"
 

@@ -26,13 +26,13 @@ from kernel.trust.row_heads import check_locked
 from keys import actions, trail
 from keys.changing import finish_change, key_event, lock_key, lock_policy_of
 from keys.deletion.services import schedule_locked
+from keys.deletion.transit_names import free_name
 from keys.errors import KeyNotUsable, NotExportable, PolicyViolated
 from keys.lifecycle import State, VersionState
 from keys.models import Key, KeyVersion, TransitKey
 from keys.models.policies import MAX_DELETION_DAYS
 from keys.transit.importing import import_transit_backup
 from keys.transit.mounts import remove_mount
-from keys.transit.names import free_name
 from keys.transit.services import FoundTransitKey
 
 _REASON: Final = "requested by a client of the transit engine"

@@ -18,12 +18,12 @@ CEILINGS = {
     "backups": 1_371,
     "canaries": 4_902,
     "ciphercanary": 3_524,
-    "console": 5_263,
+    "console": 5_268,
     "crypto_ops": 10_815,
     "demo": 1_233,
-    "dialects": 2_028,
-    "kernel": 16_475,
-    "keys": 14_864,
+    "dialects": 2_166,
+    "kernel": 16_561,
+    "keys": 14_980,
     "notifications": 2_295,
 }
 SLACK = 100

@@ -52,7 +52,7 @@ class KeyView(VaultView):
     def post(self, _request: Request, mount: str, name: str) -> HttpResponse:
         received = self.received(bodies.CreateKey)
         body = received.body
-        period = _period_of(body.auto_rotate_period) or timedelta(0)
+        period = period_of(body.auto_rotate_period) or timedelta(0)
         kind = _kind_of(body)
         warnings = list(received.warnings)
         try:
@@ -143,7 +143,7 @@ class ConfigView(VaultView):
             changes["deletion_allowed"] = allowed
         if flag(body.allow_plaintext_backup):
             changes["allow_plaintext_backup"] = True
-        if (period := _period_of(body.auto_rotate_period)) is not None:
+        if (period := period_of(body.auto_rotate_period)) is not None:
             changes["rotation_period"] = period
         if flag(body.exportable):
             changes["exportable"] = True
@@ -174,7 +174,7 @@ def _kind_of(body: bodies.CreateKey) -> TransitType:
         ) from None
 
 
-def _period_of(value: Any) -> timedelta | None:
+def period_of(value: Any) -> timedelta | None:
     """A period in seconds, or with units, such as 24h or 1h30m. None if it was not sent. Raises Invalid."""
     sent = present(value)
     if sent is None:
@@ -215,6 +215,8 @@ def _members(found: FoundTransitKey) -> dict[str, object]:
         "supports_signing": kind.signs,
         "type": kind.name,
     }
+    if members["imported_key"]:
+        members["imported_key_allow_rotation"] = True
     if kind.is_derived:
         members |= {"convergent_encryption": kind.is_convergent, "kdf": "hkdf_sha256"}
     if kind.is_convergent:

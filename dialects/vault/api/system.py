@@ -33,7 +33,12 @@ _UPDATES: Final = {
     "hash": "crypto.random",
 }
 _OF_KEYS: Final = {"list": "keys.read", "read": "keys.read", "update": "keys.create", "create": "keys.create"}
-_OF_ONE_KEY: Final = {"rotate": "keys.rotate", "config": "keys.update"}
+_OF_ONE_KEY: Final = {
+    "rotate": "keys.rotate",
+    "config": "keys.update",
+    "import": "keys.import",
+    "import_version": "keys.import",
+}
 
 
 class _PublicView(VaultView):
@@ -174,6 +179,8 @@ def _permissions_of(path: str) -> Mapping[str, str]:
     first, name = found.groups(default="")
     if first in _UPDATES:
         return {"update": permission_of(_UPDATES[first])}
+    if first == "wrapping_key":
+        return {"read": permission_of("keys.import")}
     if first != "keys":
         return {}
     _, _, action = name.partition("/")

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from kernel.crypto.asymmetric.key_pairs import PrivateKey, PublicKey
@@ -126,5 +126,7 @@ class PrivateKeyOpener(Confidential):
             raise DecryptionFailed from None
 
 
-def oaep() -> padding.OAEP:
-    return padding.OAEP(padding.MGF1(SHA256()), SHA256(), None)
+def oaep(digest: HashAlgorithm | None = None) -> padding.OAEP:
+    """``digest``: SHA-256 unless given."""
+    found = digest or SHA256()
+    return padding.OAEP(padding.MGF1(found), found, None)

@@ -12,12 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from kernel.crypto.asymmetric import key_pairs
 from kernel.crypto.errors import Invalid
-from kernel.crypto.transit.secrets import PAIRS, TransitSecrets
+from kernel.crypto.transit.secrets import HMAC_SIZES, PAIRS, TransitSecrets
 from kernel.crypto.transit_types import TRANSIT_TYPES, TransitType
 
 _MAX_VERSION: Final = 10_000
 _MAC_KEY_SIZE: Final = 32
-_HMAC_SIZES: Final = range(32, 513)
 _HKDF, _CONVERGENT_VERSION = 1, 3
 _BY_KEY: Final = -1  # the convergent version of each key version counts
 _CURVES: Final[Mapping[str, ec.EllipticCurve]] = MappingProxyType(
@@ -164,7 +163,7 @@ def _secrets(kind: TransitType, number: int, entry: _Json) -> TransitSecrets:
     if _member(entry, "external_key_ref", str, ""):
         raise _refused(f"The secret of version {number} is in another system.")
     mac_key = _octets(entry, "hmac_key")
-    if len(mac_key) not in (_HMAC_SIZES if kind.name == "hmac" else (_MAC_KEY_SIZE,)):
+    if len(mac_key) not in (HMAC_SIZES if kind.name == "hmac" else (_MAC_KEY_SIZE,)):
         raise _refused(f"The hmac_key of version {number} has a wrong size.")
     try:
         return TransitSecrets(_key(kind, entry), mac_key)

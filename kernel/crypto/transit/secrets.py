@@ -15,6 +15,8 @@ from kernel.crypto.transit_types import TransitType
 _HEAD: Final = struct.Struct(">BH")  # the version of this form, and the length of the key
 _FORM: Final = 1
 _MAC_KEY_SIZE: Final = 32
+HMAC_SIZES: Final = range(32, 513)
+"""The bytes of a key of the type ``hmac``."""
 # The algorithms of ``key_pairs`` with the same keys.
 PAIRS: Final = {
     "ecdsa-p256": "ec-p256",

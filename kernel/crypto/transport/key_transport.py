@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import HashAlgorithm
 from cryptography.hazmat.primitives.keywrap import (
     InvalidUnwrap,
     aes_key_unwrap_with_padding,
@@ -67,12 +68,12 @@ def wrap(recipient: bytes, material: KeyMaterial, name: str) -> bytes:
     return public.encrypt(key, oaep()) + aes_key_wrap_with_padding(key, material.expose())
 
 
-def unwrap_rsa(recipient: KeyMaterial, wrapped: bytes) -> bytes:
-    """The bytes that ``wrap`` wrapped for RSA. Raises TransportFailed."""
+def unwrap_rsa(recipient: KeyMaterial, wrapped: bytes, digest: HashAlgorithm | None = None) -> bytes:
+    """The bytes that ``wrap`` wrapped for RSA. ``digest``: of OAEP, SHA-256 unless given. Raises TransportFailed."""
     private: Any = key_pairs.load_private(RSA_ALGORITHM, _split(recipient)[1])
     size = private.key_size // 8
     try:
-        key = private.decrypt(wrapped[:size], oaep())
+        key = private.decrypt(wrapped[:size], oaep(digest))
         if len(key) != _AES_SIZE:
             raise TransportFailed
         return aes_key_unwrap_with_padding(key, wrapped[size:])

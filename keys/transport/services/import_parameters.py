@@ -21,7 +21,7 @@ from kernel.errors import Invalid
 from kernel.freshness.epoch import lock_epoch
 from kernel.rsa import process as rsa_process
 from kernel.trust import kek
-from kernel.trust.row_heads import find_current
+from kernel.trust.row_heads import current_rows, find_current
 from kernel.trust.row_state import delete_rows
 from keys import actions
 from keys.models import ImportParameters
@@ -69,6 +69,12 @@ def recipient_of(principal: Principal, parameters_id: UUID | None) -> KeyMateria
             "import_parameters_id", "You have no import parameters with this ID, or they have expired."
         )
     return kek.unwrap_row(found)
+
+
+def recipients_of(principal: Principal) -> list[KeyMaterial]:
+    """The private keys of all of the caller's parameters, the newest first. Raises IntegrityFailed."""
+    rows = current_rows(_of(principal).filter(expires_at__gt=database_now()).order_by("-expires_at"))
+    return [kek.unwrap_row(row) for row in rows]
 
 
 def delete_expired_parameters() -> None:
