@@ -20,6 +20,7 @@ from kernel.clock import process_now
 from kernel.crypto.encoding import encode_base64
 from kernel.crypto.modes import SEALING_MODES
 from kernel.crypto.sealing import envelope
+from kernel.crypto.sealing.foreign import FERNET
 from kernel.errors import Invalid
 from kernel.pages.forms import PageForm, offer
 from keys import lifecycle
@@ -118,6 +119,12 @@ class SealingTrialForm(TrialForm):
 
     def __init__(self, data: Any = None, *, key: Key, **kwargs: Any) -> None:
         super().__init__(data, key=key, **kwargs)
+        if key.kind.is_foreign:
+            self.fields["input"].help_text = (
+                "A Fernet token."
+                if key.default_mode == FERNET.name
+                else "Base64 of the iv (12 bytes), the ciphertext and the tag (16 bytes) in one piece."
+            )
         if not any(SEALING_MODES[name].takes_aad for name in key.modes):
             del self.fields["aad"], self.fields["aad_format"]
         if not lifecycle.may_protect(key.lifecycle_state(process_now()).state):
@@ -132,11 +139,33 @@ class SealingTrialForm(TrialForm):
             if given["operation"] == "encrypt":
                 self.body["algorithm"] = self._mode
                 self._add("data", "input", self._message)
+            elif self.key.kind.is_foreign:
+                self._add_foreign()
             else:
                 del self.body["key_id"]
                 self._add("ciphertext", "input", self._ciphertext)
             self._add_aad()
         return given
+
+    def _add_foreign(self) -> None:
+        """Add a Fernet token, or the parts of a raw message, which most libraries write in one piece."""
+        typed = "".join(self.cleaned_data["input"].split())
+        if self._mode == FERNET.name:
+            self.body["ciphertext"] = typed
+            return
+        mode = SEALING_MODES[self._mode]
+        octets = b""
+        try:
+            octets = octets_of(typed, "base64", field="input", max_bytes=MAX_TRIED_BYTES)
+        except Invalid as refusal:
+            self.add_error("input", refusal.fields["input"][0])
+        end = max(len(octets) - mode.tag_size, mode.iv_size)
+        parts = {
+            "iv": octets[: mode.iv_size],
+            "encrypted_data": octets[mode.iv_size : end],
+            "tag": octets[end:],
+        }
+        self.body |= {"algorithm": mode.name, **{name: encode_base64(part) for name, part in parts.items()}}
 
     def _add_aad(self) -> None:
         self._add("aad", "aad", lambda: self._base64("aad", MAX_AAD_BYTES))

@@ -18,13 +18,11 @@ from accounts.principals import Principal
 from crypto_ops import actions
 from crypto_ops.deciding.services import KeyRequest, perform_measured
 from crypto_ops.encryption.api import DecryptView, EncryptView
-from crypto_ops.encryption.services.messages import DecryptRequest
 from crypto_ops.items.api import MessageView
-from crypto_ops.items.wire import aad_of
 from crypto_ops.reencryption.api import ReencryptView
 from crypto_ops.reencryption.services.one_message import ReencryptRequest, reencrypt
-from crypto_ops.reencryption.services.sources import MessageSource
 from crypto_ops.reencryption.views import target_id
+from crypto_ops.reencryption.wire import decoded, source_of
 from crypto_ops.secrets.api import AgreeView, DataKeyView, DecapsulateView, DeriveView, EncapsulateView
 from crypto_ops.signatures.api import CsrView, MacView, SignJwtView, SignView, VerifyMacView, VerifyView
 from crypto_ops.signatures.serializers import CsrSerializer
@@ -42,7 +40,6 @@ from crypto_ops.trying.services import (
 )
 from crypto_ops.trying.snippets import languages_of, steps_of
 from kernel.crypto.errors import DecryptionFailed
-from kernel.crypto.sealing import envelope
 from kernel.errors import DomainError, NotFound
 from kernel.http.context import in_context
 from kernel.pages.curl import curl_of
@@ -99,7 +96,8 @@ TRIALS: Final[Mapping[tuple[str, str], _Trial]] = {
 
 
 # The fields of the page by those of the API, if the names differ.
-_FIELDS: Final = dict.fromkeys(("data", "message", "digest", "ciphertext", "public_key"), "input") | {
+_INPUT: Final = ("data", "message", "digest", "ciphertext", "encrypted_data", "iv", "tag", "public_key")
+_FIELDS: Final = dict.fromkeys(_INPUT, "input") | {
     "algorithm": "mode",
     "signing_algorithm": "mode",
     "key_pair": "contents",
@@ -187,18 +185,20 @@ def _perform(trial: _Trial, form: TrialForm, principal: Principal) -> tuple[TryR
 
 def _reencrypt(form: TrialForm, principal: Principal) -> tuple[TryResult, str]:
     """As ``_perform``."""
-    sent, aad = form.body["ciphertext"], form.body.get("aad", "")
-    old = envelope.decode(sent, max_length=len(sent))
-    if old.key_id != form.key.id:
+    sent = {name: text for name, text in form.body.items() if name != "key_id"}
+    source = source_of(decoded(sent), form.key.id)
+    if source.key_id != form.key.id:
         raise DecryptionFailed  # as above
     wanted = ReencryptRequest(
-        source=MessageSource(request=DecryptRequest.of_envelope(old, aad_of(aad))),
+        source=source,
         target_key_id=target_id(principal, form.key, form.cleaned_data["target"], field="target"),
         reason=form.cleaned_data["reason"],
     )
     target = wanted.target_key_id
     shown = results.reencrypted(reencrypt(wanted, principal), is_same_key=target is None)
-    body = {"ciphertext": sent, "key_id": target and str(target), "reason": wanted.reason, "aad": aad}
+    body = {**sent, "key_id": target and str(target), "reason": wanted.reason}
+    if form.key.kind.is_foreign:
+        body["source_key_id"] = str(form.key.id)
     return shown, curl_of("/api/v1/reencrypt", {name: text for name, text in body.items() if text})
 
 

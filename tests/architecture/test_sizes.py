@@ -19,7 +19,7 @@ CEILINGS = {
     "canaries": 4_902,
     "ciphercanary": 3_524,
     "console": 5_268,
-    "crypto_ops": 10_815,
+    "crypto_ops": 10_844,
     "demo": 1_233,
     "dialects": 2_166,
     "kernel": 16_561,
