@@ -85,12 +85,16 @@ def test_a_service_token_is_for_1_to_100_keys():
             service_tokens._key_ids([uuid4() for _ in range(count)])
 
 
-def test_a_service_token_lives_366_days_at_most():
-    last = NOW + timedelta(days=366)
-    assert service_tokens._expiry(last, NOW) == last
-    for wrong in (NOW, last + timedelta(microseconds=1)):
+@pytest.mark.parametrize(("scope", "most"), [("decrypt", timedelta(366)), ("vault.manage", timedelta(1))])
+def test_a_service_token_lives_366_days_and_a_migration_token_24_hours_at_most(scope, most):
+    def expiry(expires_at):
+        wanted = service_tokens.TokenRequest(name="any", scopes=[scope], expires_at=expires_at)
+        return service_tokens._expiry(wanted, NOW)
+
+    assert expiry(NOW + most) == NOW + most
+    for wrong in (NOW, NOW + most + timedelta(microseconds=1)):
         with pytest.raises(Invalid):
-            service_tokens._expiry(wrong, NOW)
+            expiry(wrong)
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,9 @@ def principal(bench: Workbench) -> Any:
     return bench.persona.principal
 
 
-@pytest.fixture(params=sorted(mode.name for mode in SEALING_MODES.values() if mode.suite and not mode.is_public_key))
+@pytest.fixture(
+    params=sorted(mode.name for mode in SEALING_MODES.values() if mode.suite and not mode.is_public_key)
+)
 def mode(request: pytest.FixtureRequest) -> Any:
     return SEALING_MODES[request.param]
 

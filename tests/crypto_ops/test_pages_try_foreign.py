@@ -4,8 +4,8 @@ import pytest
 
 from tests.browsing import signed_in
 from tests.crypto_ops.test_pages_try import results, run, said
-from tests.keys.test_import import imported
 from tests.kernel.crypto.test_foreign import AES_192, KEY, MESSAGE, SECRET, TOKEN
+from tests.keys.test_import import imported
 from tests.personas import b64
 
 IN_ONE_PIECE = b64(AES_192.iv + AES_192.ciphertext + AES_192.tag)
