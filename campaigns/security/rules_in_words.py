@@ -7,7 +7,14 @@ IN_WORDS = {
     # Follow from the algorithm; an existing policy.
     "POST /api/v1/keys": {"key_size", "purpose", "policy_id"},
     # The material is a key of the algorithm in the format.
-    "POST /api/v1/keys/import": {"material", "import_parameters_id", "policy_id", "purpose", "exportable"},
+    "POST /api/v1/keys/import": {
+        "material",
+        "versions",
+        "import_parameters_id",
+        "policy_id",
+        "purpose",
+        "exportable",
+    },
     "GET /api/v1/keys/{key_id}/jwks": {"signing_algorithm"},  # one of the key
     "GET /api/v1/keys/{key_id}/public-key": {"signing_algorithm"},  # likewise
     "POST /api/v1/keys/{key_id}/export": {"versions", "wrapping_key"},  # of the key; a public key
@@ -29,8 +36,19 @@ IN_WORDS = {
     },  # one of two forms
     "POST /api/v1/decrypt/batch": {"items"},  # likewise
     "POST /api/v1/encrypt": {"options", "key_id", "key_version"},  # agree with the algorithm
-    # Each item has its own error, unless no key is named. Only deterministic modes take a version.
-    "POST /api/v1/encrypt/batch": {"items", "key_version", "algorithm"},
+    # Each item has its own error, unless no key is named. Only deterministic modes take a version; some need a key.
+    "POST /api/v1/encrypt/batch": {"items", "key_id", "key_version", "algorithm"},
+    "POST /api/v1/reencrypt": {
+        "ciphertext",
+        "encrypted_data",
+        "iv",
+        "tag",
+        "algorithm",
+        "source_key_id",
+        "key_version",
+        "context",
+        "unsupported_algorithm",
+    },  # one of four forms; a mode of the key
     "POST /api/v1/reencryptions/{reencryption_id}/pages": {"items"},  # texts without NUL
     # A message or a digest of the right length; the algorithm is one of the key.
     "POST /api/v1/sign": {"message", "digest", "encoding", "unsupported_algorithm"},
