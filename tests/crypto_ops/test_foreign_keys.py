@@ -1,11 +1,14 @@
 """Keys of other systems: they open the messages that those sealed, and do nothing else."""
 
 import base64
+from uuid import UUID
 
 import pytest
 from cryptography.fernet import Fernet, MultiFernet
 
 from kernel.crypto.sealing.foreign import FERNET
+from keys.states.services import revoke_key
+from tests.factories import SYSTEM
 from tests.kernel.crypto.test_foreign import KEY, LONG_IV, MESSAGE, SECRET, TOKEN
 from tests.keys.test_import import import_key, imported
 from tests.personas import b64
@@ -143,6 +146,20 @@ def test_reencryption_brings_messages_of_other_systems_under_a_key_of_this_serve
             assert opened.json["data"] == b64(plaintext)
     same = post(bench, "reencrypt", **in_parts)
     assert (same.status, same.code) == (409, "key_cannot_protect")
+
+
+def test_reencryption_brings_messages_of_a_compromised_key_to_safety(bench, multi):
+    key, ferns = multi
+    target = bench.key()
+    revoke_key(principal=SYSTEM, key_id=UUID(key["id"]), reason="it leaked", compromised=True)
+    body = {
+        "key_id": target["id"],
+        "source_key_id": key["id"],
+        "ciphertext": ferns[0].encrypt(MESSAGE).decode(),
+    }
+    assert post(bench, "reencrypt", **body).json["errors"].keys() == {"reason"}
+    moved = post(bench, "reencrypt", **body, reason="it leaked").json
+    assert (moved["source_key_version"], moved["source_compromised"]) == (1, True)
 
 
 @pytest.mark.parametrize(

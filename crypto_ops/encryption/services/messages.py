@@ -5,6 +5,7 @@ decision is *committed*: ``audit.commit.writer`` writes its audit event in a tra
 changed since. Only then is the result returned. A stale decision is repeated with fresh rows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -115,8 +116,7 @@ class DecryptRequest(KeyRequest[Decrypted], frozen=True, kw_only=True):
         context.principal.require("crypto.decrypt")
         entry = context.find(self.key_id, "crypto.decrypt")
         candidates = candidates_of(self, entry, context)
-        if len(candidates) > 1:
-            context.charge(len(candidates) - 1)
+        charge_trials(candidates, context)
         version, plaintext = open_message(self, entry, candidates, context)
         result = Decrypted(
             plaintext=plaintext, mode=self.mode, key_id=entry.key_id, key_version=version.number
@@ -172,7 +172,13 @@ def candidates_of(
             "key_version",
             f"This field is required above {_MAX_TRIAL_BYTES} bytes, because versions are not tried one by one.",
         )
-    return entry.processing_versions(now)[:MAX_TRIALS]
+    return entry.processing_versions(now, for_reencryption=for_reencryption)[:MAX_TRIALS]
+
+
+def charge_trials(candidates: Sequence[CachedVersion], context: DecisionContext) -> None:
+    """Each try after the first counts as a request."""
+    if len(candidates) > 1:
+        context.charge(len(candidates) - 1)
 
 
 def open_message(

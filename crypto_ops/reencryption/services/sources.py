@@ -1,10 +1,9 @@
 """The messages that re-encryption opens: of this server, of other systems, and of transit keys."""
 
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from crypto_ops.deciding.context import DecisionContext
-from crypto_ops.encryption.services.messages import DecryptRequest, candidates_of, open_message
+from crypto_ops.encryption.services.messages import DecryptRequest, candidates_of, charge_trials, open_message
 from crypto_ops.requests import Unprinted
 from crypto_ops.transit.items import Opening
 from crypto_ops.transit.services.operations import Versions
@@ -58,7 +57,7 @@ class MessageSource(Unprinted, frozen=True, kw_only=True):
 
     def open(self, entry: CachedKey, context: DecisionContext) -> _Opened:
         candidates = candidates_of(self.request, entry, context, for_reencryption=True)
-        _charge_trials(candidates, context)
+        charge_trials(candidates, context)
         return _Opened(*open_message(self.request, entry, candidates, context, for_reencryption=True))
 
 
@@ -80,9 +79,3 @@ class TransitSource(Unprinted, frozen=True, kw_only=True):
             context.admit_slow()
         version, cipher = versions.find(self.opening.key_version)
         return _Opened(version, self.opening.result(cipher))
-
-
-def _charge_trials(candidates: Sequence[CachedVersion], context: DecisionContext) -> None:
-    """Each try after the first counts as a request."""
-    if len(candidates) > 1:
-        context.charge(len(candidates) - 1)

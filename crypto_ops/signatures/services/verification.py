@@ -8,7 +8,7 @@ from uuid import UUID
 from audit.commit.decisions import Decision
 from crypto_ops.deciding.context import DecisionContext
 from crypto_ops.deciding.services import KeyRequest, decision_of, default_mode, key_event, named_version
-from crypto_ops.encryption.services.messages import MAX_TRIALS
+from crypto_ops.encryption.services.messages import MAX_TRIALS, charge_trials
 from crypto_ops.requests import Unprinted
 from kernel.clock import process_now
 from kernel.crypto.modes import Mode
@@ -75,6 +75,5 @@ def _candidates(entry: CachedKey, number: int | None, context: DecisionContext) 
     if number is not None:
         return [named_version(entry, number, context)]
     candidates = entry.processing_versions(process_now())[:MAX_TRIALS]
-    if len(candidates) > 1:
-        context.charge(len(candidates) - 1)
+    charge_trials(candidates, context)
     return candidates
