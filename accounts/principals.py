@@ -100,9 +100,9 @@ class Principal:
         return self.limits is not None and MIGRATION in self.permissions
 
     def require_migration_token(self) -> None:
-        """Raises Denied for all other callers, also for a person."""
+        """Raises Denied for all other callers, also for a person, but not for the system."""
         self.require(MIGRATION)
-        if self.limits is None and self.role != SYSTEM:
+        if not self.is_migrating and self.role != SYSTEM:
             raise Denied(
                 f"This needs a migration token: a service token with the scope {MIGRATION}.",
                 extra={"rule": "migration-token"},

@@ -77,7 +77,7 @@ def cancel_deletion(*, principal: Principal, key_id: UUID, reason: str) -> Key:
     """Keep the key. It returns to its earlier state, but an active key returns as a disabled one.
 
     Raises NotFound, IllegalTransition if no deletion is scheduled or the wait is over, and Conflict if another transit
-    key has its name now.
+    key has its name now or its mount does not exist.
     """
     principal.require("keys.destroy")
     check_reason(reason)

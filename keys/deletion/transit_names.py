@@ -9,6 +9,7 @@ from kernel.errors import Conflict
 from kernel.trust.row_heads import check_locked
 from keys import trail
 from keys.models import Key, TransitKey
+from keys.models.transit import lock_existing_mount
 
 # No mount begins like this, so no reference finds the key.
 _FREED: Final = re.compile(r"![0-9a-f]{32}/")
@@ -21,13 +22,17 @@ def free_name(key: Key) -> RowChange:
 
 
 def reclaim_name(key: Key) -> list[RowChange]:
-    """Take the name of a locked key again, if it was freed. Raises Conflict if another key has it."""
+    """Take the name of a locked key again, if it was freed. Raises Conflict if another key has it, and without its mount."""
     if key.purpose != "transit":
         return []
     transit = _locked(key)
     if not _FREED.match(transit.mount):
         return []
     mount = _FREED.sub("", transit.mount, count=1)
+    if not lock_existing_mount(mount):
+        raise Conflict(
+            f"The mount {mount}/ does not exist any more. Create it first, or leave this key deleted."
+        )
     if TransitKey.objects.filter(mount=mount, name=transit.name).exists():
         raise Conflict(
             f"Another key has the name {mount}/{transit.name} now. Delete that key first, or leave this one deleted."

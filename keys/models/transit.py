@@ -9,7 +9,8 @@ from kernel.trust.row_mac import MacField, MacProtectedRow
 if TYPE_CHECKING:
     from keys.models.keys import Key
 
-MAX_MOUNT = MAX_NAME = 255  # characters
+MAX_MOUNT = MAX_NAME = MAX_MOUNT_DESCRIPTION = 255  # characters
+DEFAULT_MOUNT = "transit"  # exists without a row
 
 
 class TransitKey(MacProtectedRow):
@@ -39,12 +40,12 @@ class TransitKey(MacProtectedRow):
 
 
 class TransitMount(MacProtectedRow):
-    """A path below which clients of Vault and OpenBao have transit keys. ``transit`` exists without a row."""
+    """A path below which clients of Vault and OpenBao have transit keys."""
 
     MAC_LABEL: ClassVar[str] = "transit_mounts"
 
     path = models.CharField(primary_key=True, max_length=MAX_MOUNT)
-    description = models.CharField(max_length=255, blank=True)
+    description = models.CharField(max_length=MAX_MOUNT_DESCRIPTION, blank=True)
 
     class Meta:
         db_table = "transit_mounts"
@@ -54,6 +55,11 @@ class TransitMount(MacProtectedRow):
 
     def mac_fields(self) -> tuple[MacField, ...]:
         return (self.path, self.description)
+
+
+def lock_existing_mount(path: str) -> bool:
+    """Whether the mount exists. It then exists until the transaction ends."""
+    return path == DEFAULT_MOUNT or TransitMount.objects.select_for_update().filter(pk=path).exists()
 
 
 def transit_name_of(key: "Key") -> str:

@@ -28,16 +28,16 @@ from keys.changing import finish_change, key_event, lock_key, lock_policy_of
 from keys.deletion.services import schedule_locked
 from keys.deletion.transit_names import free_name
 from keys.errors import KeyNotUsable, NotExportable, PolicyViolated
-from keys.lifecycle import State, VersionState
+from keys.lifecycle import TRANSITIONS, State, VersionState
 from keys.models import Key, KeyVersion, TransitKey
 from keys.models.policies import MAX_DELETION_DAYS
 from keys.transit.importing import import_transit_backup
-from keys.transit.mounts import remove_mount
+from keys.transit.mounts import lock_mount, remove_mount, require_mount
 from keys.transit.services import FoundTransitKey
 
 _REASON: Final = "requested by a client of the transit engine"
 _READABLE: Final = frozenset({State.PRE_ACTIVATION, State.ACTIVE, State.DEACTIVATED})
-_LIVE: Final = frozenset({VersionState.ENABLED, VersionState.DISABLED})
+_KEPT: Final = frozenset({VersionState.ENABLED, VersionState.DISABLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def export_transit_key(
     require_form(kind, form)
     if form != "public-key":
         _require_exportable(key, is_private_connection=is_private_connection)
-    rows = [row for row in _live(key) if row.version >= key.min_decryption_version]
+    rows = [row for row in _enabled(key) if row.version >= key.min_decryption_version]
     if version is not None:
         number = version or key.primary_version
         if number < key.min_decryption_version:
@@ -75,7 +75,7 @@ def export_transit_key(
 
 @transaction.atomic
 def back_up_transit_key(*, principal: Principal, key_id: UUID, is_private_connection: bool) -> str:
-    """All live versions as a plaintext backup that OpenBao restores.
+    """All versions with material as a plaintext backup that OpenBao restores.
 
     Raises Denied, NotFound, NotExportable, PolicyViolated, KeyNotUsable.
     """
@@ -83,7 +83,11 @@ def back_up_transit_key(*, principal: Principal, key_id: UUID, is_private_connec
     _require_exportable(key, is_private_connection=is_private_connection)
     if not transit.allow_plaintext_backup:
         raise NotExportable("plaintext backup is disallowed on the policy")
-    rows = _live(key)
+    rows = _enabled(key)
+    if len(rows) != key.primary_version - rows[0].version + 1:
+        raise KeyNotUsable(
+            "A backup has all versions from the oldest one on. Enable the disabled versions first, or trim the key."
+        )
     backup = TransitBackup(
         name=transit.name,
         kind=kind,
@@ -117,6 +121,7 @@ def restore_transit_key(
     _require_private(is_private_connection=is_private_connection)
     backup = read_backup(text)
     name = name or backup.name
+    require_mount(mount)  # first, as ``unmount`` locks it before the keys
     existing = TransitKey.objects.filter(mount=mount, name=name).first()
     if existing is not None:
         if not replaces:
@@ -137,7 +142,7 @@ def restore_transit_key(
 def delete_transit_key(*, principal: Principal, key_id: UUID) -> None:
     """Free the name of a key at once, and schedule the destruction of its material.
 
-    Raises Denied, NotFound, Invalid under deletion protection, PolicyViolated, IllegalTransition.
+    Raises Denied, NotFound, Invalid under deletion protection, PolicyViolated.
     """
     key, transit, _ = _lock(principal, key_id)
     if key.deletion_protection:
@@ -158,7 +163,7 @@ def trim_transit_key(*, principal: Principal, key_id: UUID, minimum: int) -> Non
     now = database_now()
     changes = []
     for row in rows:
-        if row.version < minimum and row.state in _LIVE:
+        if row.version < minimum and row.state in _KEPT:
             before = trail.version_values(row)
             row.state = VersionState.SCHEDULED
             row.destruction_at = now + timedelta(days=MAX_DELETION_DAYS)
@@ -170,7 +175,7 @@ def trim_transit_key(*, principal: Principal, key_id: UUID, minimum: int) -> Non
 
 
 def _check_minimum(key: Key, transit: TransitKey, rows: Sequence[KeyVersion], minimum: int) -> None:
-    if minimum < next((row.version for row in rows if row.state in _LIVE), 1):
+    if minimum < next((row.version for row in rows if row.state in _KEPT), 1):
         raise Invalid("minimum available version cannot be decremented")
     if not transit.min_encryption_version:
         raise Invalid("minimum available version cannot be set when minimum encryption version is not set")
@@ -193,10 +198,11 @@ def _lock(principal: Principal, key_id: UUID) -> tuple[Key, TransitKey, TransitT
 
 
 def _delete_locked(principal: Principal, key: Key) -> None:
-    """Free the name of a locked key, also under deletion protection, and schedule its deletion."""
+    """Free the name of a locked key, also under deletion protection, and schedule its deletion if it still has a use."""
     # Recorded on its own, before the state of the key changes.
     finish_change(principal, actions.KEY_UPDATED, key, [free_name(key)])
-    schedule_locked(principal, key, _REASON)
+    if State.DELETION_SCHEDULED in TRANSITIONS[key.lifecycle_state(database_now()).state]:
+        schedule_locked(principal, key, _REASON)
 
 
 def _require_private(*, is_private_connection: bool) -> None:
@@ -221,8 +227,8 @@ def _require_exportable(key: Key, *, is_private_connection: bool) -> None:
         raise KeyNotUsable(f"The key is {at.word}. It cannot be exported.", extra=at.facts())
 
 
-def _live(key: Key) -> list[KeyVersion]:
-    """The versions with material, oldest first."""
+def _enabled(key: Key) -> list[KeyVersion]:
+    """The enabled versions, oldest first."""
     rows = list(key.versions.filter(state=VersionState.ENABLED).order_by("version"))
     check_locked(key, *rows)
     return rows
@@ -247,8 +253,8 @@ def unmount(*, principal: Principal, path: str) -> None:
     Raises Denied, NotFound, PolicyViolated.
     """
     principal.require_migration_token()
+    mount = lock_mount(path)  # first, so that no key is created in it meanwhile
     for key_id in TransitKey.objects.filter(mount=path).values_list("pk", flat=True):
         key, _, _ = _lock(principal, key_id)
-        if key.lifecycle_state(database_now()).state is not State.DESTROYED:
-            _delete_locked(principal, key)
-    remove_mount(principal, path)
+        _delete_locked(principal, key)
+    remove_mount(principal, mount)

@@ -11,18 +11,18 @@ from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.freshness.epoch import lock_epoch
+from kernel.labels import prose_fault
 from kernel.trust.row_heads import current_rows
 from kernel.trust.row_state import delete_rows
 from keys import actions
 from keys.models import TransitMount
-from keys.models.transit import MAX_MOUNT
+from keys.models.transit import DEFAULT_MOUNT, MAX_MOUNT, MAX_MOUNT_DESCRIPTION, lock_existing_mount
 
-DEFAULT: Final = "transit"
 _FREED: Final = 34  # characters that the mount of a deleted key has more
 _PATH: Final = re.compile(r"[\w-]+(?:/[\w-]+)*", re.ASCII)
-# The first segments of other paths, and the segments that name an operation within a mount.
 _RESERVED: Final = frozenset({"sys", "auth", "identity", "cubbyhole"})
-_OPERATIONS: Final = frozenset(
+"""The first segments of other paths."""
+OPERATIONS: Final = frozenset(
     {
         "encrypt",
         "decrypt",
@@ -37,15 +37,18 @@ _OPERATIONS: Final = frozenset(
         "export",
         "backup",
         "restore",
+        "wrapping_key",
     }
 )
+"""The segments that follow the path of a mount. No mount has one."""
 
 
 def create_mount(*, principal: Principal, path: str, description: str = "") -> TransitMount:
     """Raises Denied, Invalid, Conflict in OpenBao's words."""
     principal.require_migration_token()
     _check_path(path)
-    mount = TransitMount(path=path, description=description[:MAX_MOUNT])
+    _check_description(description)
+    mount = TransitMount(path=path, description=description)
     try:
         with transaction.atomic():
             if any(_overlap(path, other) for other in _paths()):
@@ -59,22 +62,22 @@ def create_mount(*, principal: Principal, path: str, description: str = "") -> T
 
 @transaction.atomic
 def describe_mount(*, principal: Principal, path: str, description: str) -> TransitMount:
-    """Raises Denied, NotFound."""
+    """Raises Denied, NotFound, Invalid."""
     principal.require_migration_token()
-    mount = _lock(path)
+    _check_description(description)
+    mount = lock_mount(path)
     before = _values(mount)
-    mount.description = description[:MAX_MOUNT]
+    mount.description = description
     mount.save_with_mac()
     change = RowChange.of_row(mount, before=before, after=_values(mount))
     _finish(principal, actions.MOUNT_CHANGED, mount, change)
     return mount
 
 
-def remove_mount(principal: Principal, path: str) -> None:
-    """Remove the row, within the transaction that has deleted its keys. Raises NotFound."""
-    mount = _lock(path)
+def remove_mount(principal: Principal, mount: TransitMount) -> None:
+    """Remove a locked row, within the transaction that has deleted its keys."""
     change = RowChange.of_row(mount, before=_values(mount))
-    delete_rows(TransitMount.objects.filter(pk=path))
+    delete_rows(TransitMount.objects.filter(pk=mount.pk))
     _finish(principal, actions.MOUNT_DELETED, mount, change)
 
 
@@ -82,7 +85,7 @@ def list_mounts(*, principal: Principal) -> dict[str, str]:
     """The description of each mount, by path. Raises Denied."""
     principal.require("keys.read")
     rows = current_rows(TransitMount.objects.order_by("path"))
-    return {DEFAULT: ""} | {row.path: row.description for row in rows}
+    return {DEFAULT_MOUNT: ""} | {row.path: row.description for row in rows}
 
 
 def mount_of(path: str) -> str | None:
@@ -92,11 +95,12 @@ def mount_of(path: str) -> str | None:
 
 def require_mount(mount: str) -> None:
     """Refuse a new key in a mount that does not exist, which stays until the transaction ends. Raises Invalid."""
-    if mount != DEFAULT and not TransitMount.objects.select_for_update().filter(pk=mount).exists():
+    if not lock_existing_mount(mount):
         raise Invalid(f"no handler for route '{mount}/'. Create the mount first, with a migration token.")
 
 
-def _lock(path: str) -> TransitMount:
+def lock_mount(path: str) -> TransitMount:
+    """Raises NotFound."""
     mount = TransitMount.objects.select_for_update().filter(pk=path).first()
     if mount is None:
         raise NotFound(f"No mount {path}/.")
@@ -104,7 +108,7 @@ def _lock(path: str) -> TransitMount:
 
 
 def _paths() -> list[str]:
-    return [DEFAULT, *TransitMount.objects.values_list("path", flat=True)]
+    return [DEFAULT_MOUNT, *TransitMount.objects.values_list("path", flat=True)]
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -117,8 +121,13 @@ def _check_path(path: str) -> None:
         raise Invalid(
             f"A path has at most {MAX_MOUNT - _FREED} letters, digits, hyphens, underscores and slashes between them."
         )
-    if segments[0] in _RESERVED or _OPERATIONS & set(segments):
+    if segments[0] in _RESERVED or OPERATIONS & set(segments):
         raise Invalid(f"The path {path}/ has a word that the server uses itself. Choose another path.")
+
+
+def _check_description(description: str) -> None:
+    if fault := prose_fault(description, MAX_MOUNT_DESCRIPTION):
+        raise Invalid(f"description: {fault}")
 
 
 def _values(mount: TransitMount) -> dict[str, object]:

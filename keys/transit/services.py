@@ -42,7 +42,10 @@ class FoundTransitKey:
 
 
 class TransitUpdate(TypedDict, total=False):
-    """The settings to change. ``rotation_period``: zero for no automatic rotation. ``exportable``: True only if it is so already."""
+    """The settings to change. ``rotation_period``: zero for no automatic rotation.
+
+    ``exportable``: True only if it is so already, or with a migration token.
+    """
 
     exportable: bool
     min_decryption_version: int

@@ -4,14 +4,17 @@ import base64
 import json
 
 import pytest
+import time_machine
 
 from accounts.service_accounts.services.tokens import scopes_for
 from kernel.errors import Conflict
-from keys.deletion.services import cancel_deletion
+from keys.deletion.services import cancel_deletion, destroy_due_keys, schedule_deletion
 from keys.lifecycle import State
-from keys.models import Key
+from keys.models import Key, TransitKey
+from keys.states.services import disable_version, enable_version
 from tests.dialects.conftest import TEXT, Vault, native_key, vault_of
 from tests.factories import SYSTEM
+from tests.keys.steps import end_wait
 from tests.personas import with_token
 
 ALL_KINDS = ["aes256-gcm96", "chacha20-poly1305", "ed25519", "ecdsa-p256", "rsa-2048", "hmac"]
@@ -96,6 +99,18 @@ def test_a_key_that_is_not_exportable_stays_here_until_a_migration_token_changes
     assert "plaintext backup" in get(migrating, "backup/orders").json["errors"][0]
 
 
+def test_a_backup_without_a_version_in_the_middle_is_refused(migrating):
+    create(migrating)
+    migrating.data("keys/orders/rotate")
+    migrating.data("keys/orders/rotate")
+    key = native_key("orders")
+    disable_version(principal=SYSTEM, key_id=key.pk, version=2, reason="a doubt")
+    refused = get(migrating, "backup/orders")
+    assert (refused.status, "Enable the disabled versions first" in refused.json["errors"][0]) == (400, True)
+    enable_version(principal=SYSTEM, key_id=key.pk, version=2, reason="no doubt")
+    assert get(migrating, "backup/orders").status == 200
+
+
 def test_a_deleted_name_is_free_at_once_and_comes_back_if_it_is_still_free(migrating):
     create(migrating)
     key = native_key("orders")
@@ -150,9 +165,64 @@ def test_a_mount_holds_keys_of_its_own_until_it_ends(migrating):
     assert migrating.send("POST", "sys/mounts/payments/eu", {"type": "transit"}).status == 204
 
 
+def schedule(client, mount, name):
+    """The deletion of a key by a person, after which the key still has its name."""
+    client.send("POST", f"{mount}/keys/{name}/config", {"deletion_allowed": True})
+    key = TransitKey.objects.get(mount=mount, name=name).key
+    return schedule_deletion(principal=SYSTEM, key_id=key.pk, reason="at its end", confirm_name=key.name)
+
+
+def test_a_mount_ends_with_keys_in_any_state_and_none_of_them_comes_back(migrating):
+    migrating.send("POST", "sys/mounts/eu", {"type": "transit"})
+    for name in ("live", "ending", "gone"):
+        migrating.send("POST", f"eu/keys/{name}", {})
+    live = TransitKey.objects.get(mount="eu", name="live").key
+    with time_machine.travel(end_wait(schedule(migrating, "eu", "gone")), tick=False):
+        assert [due.error for due in destroy_due_keys(principal=SYSTEM)] == [None]
+    schedule(migrating, "eu", "ending")
+    assert migrating.send("DELETE", "sys/mounts/eu").status == 204
+    assert not TransitKey.objects.filter(mount="eu").exists()
+    with pytest.raises(Conflict, match="The mount eu/ does not exist"):
+        cancel_deletion(principal=SYSTEM, key_id=live.pk, reason="it was a mistake")
+    migrating.send("POST", "sys/mounts/eu", {"type": "transit"})
+    cancel_deletion(principal=SYSTEM, key_id=live.pk, reason="it was a mistake")
+    assert TransitKey.objects.get(mount="eu", name="live").key == live
+
+
+def test_a_restore_by_force_replaces_a_key_whose_deletion_is_scheduled(migrating):
+    create(migrating)
+    backup = get(migrating, "backup/orders").json["data"]["backup"]
+    old = schedule(migrating, "transit", "orders")
+    assert migrating.post("restore", {"backup": backup, "force": True}).status == 204
+    assert native_key("orders").pk != old.pk
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("transit/wrapping_key", ["read"]),
+        ("payments/eu/encrypt/x", ["update"]),
+        ("transit/keys/x", ["create", "delete", "list", "read", "update"]),
+        ("transit/keys/x/trim", ["update"]),
+        ("transit/keys/encrypt/rotate", ["update"]),
+        ("transit/export/hmac-key/x", ["read"]),
+        ("transit/odd/x", ["deny"]),
+        ("sys/mounts", ["deny"]),
+    ],
+)
+def test_capabilities_are_those_of_the_token(migrating, vault, path, words):
+    of_person = [word for word in words if word != "delete"]
+    if "trim" in path or "export" in path:
+        of_person = ["deny"]
+    for caller, expected in ((migrating, words), (vault, of_person)):
+        response = caller.send("POST", "sys/capabilities-self", {"path": path})
+        assert response.json["data"]["capabilities"] == expected
+
+
 @pytest.mark.parametrize(
     ("path", "body", "text"),
     [
+        ("eu", {"type": "transit", "description": "x" * 256}, "description: Use at most 255 characters."),
         ("transit", {"type": "transit"}, "path is already in use at transit/"),
         ("transit/eu", {"type": "transit"}, "path is already in use at transit/eu/"),
         ("eu", {"type": "kv"}, "plugin not found in the catalog: kv"),
