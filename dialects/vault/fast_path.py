@@ -23,7 +23,7 @@ from crypto_ops.transit.items import (
     VerifyingMac,
 )
 from crypto_ops.transit.services.operations import TransitRequest, TransitResults
-from dialects.vault import responses
+from dialects.vault import paths, responses
 from dialects.vault.api import messages, signatures
 from dialects.vault.bodies import number
 from kernel.errors import DomainError
@@ -33,7 +33,7 @@ from keys.references import transit_reference
 _PREFIX: Final = "/v1/"
 _METHODS: Final = frozenset({"POST", "PUT"})
 _PATH: Final = re.compile(
-    r"(?!sys/|auth/)([\w-]+(?:/(?!keys/|export/|backup/|restore/|rewrap/|datakey/|encrypt/|decrypt/|sign/|verify/|hmac/)[\w-]+)*)/(encrypt|decrypt|sign|verify|hmac)/(\w(?:[\w.-]*\w)?)(?:/([\w-]+))?",
+    rf"({paths.MOUNT})/(encrypt|decrypt|sign|verify|hmac)/({paths.NAME})(?:/([\w-]+))?",
     re.ASCII,
 )
 _MAX_ROUTES: Final = 4096

@@ -1,15 +1,11 @@
 from django.urls import path, re_path
 
+from dialects.vault import paths
 from dialects.vault.api import administration, importing, keyless, keys, messages, mounts, signatures, system
 from dialects.vault.api.base import UnsupportedPathView
 
-# A key may have the name of an operation, but no segment of a mount has it.
-_SEGMENT = (
-    r"(?!(?:encrypt|decrypt|sign|verify|hmac|rewrap|datakey|random|hash|keys|export|backup|restore)/)[\w-]+"
-)
-_PATH = rf"{_SEGMENT}(?:/{_SEGMENT})*"
-_MOUNT = rf"(?P<mount>(?!sys/|auth/){_PATH})"
-_NAME = r"(?P<name>\w(?:[\w.-]*\w)?)"
+_MOUNT = rf"(?P<mount>{paths.MOUNT})"
+_NAME = rf"(?P<name>{paths.NAME})"
 _ALGORITHM = r"(?:/(?P<algorithm>[\w-]+))?"
 
 # First, because these requests are the most frequent.
@@ -45,8 +41,8 @@ _system = [
     path("sys/seal-status", system.SealStatusView.as_view()),
     path("sys/leader", system.LeaderView.as_view()),
     path("sys/mounts", mounts.MountsView.as_view()),
-    re_path(rf"^sys/mounts/(?P<mount>{_PATH})/tune$", mounts.TuneView.as_view()),
-    re_path(rf"^sys/mounts/(?P<mount>{_PATH})/?$", mounts.MountView.as_view()),
+    re_path(rf"^sys/mounts/(?P<mount>{paths.PATH})/tune$", mounts.TuneView.as_view()),
+    re_path(rf"^sys/mounts/(?P<mount>{paths.PATH})/?$", mounts.MountView.as_view()),
     path("sys/internal/ui/mounts", mounts.MountOfPathView.as_view()),
     path("sys/internal/ui/mounts/<path:path>", mounts.MountOfPathView.as_view()),
     path("sys/capabilities-self", system.CapabilitiesView.as_view()),

@@ -7,6 +7,7 @@ from typing import Final
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from accounts.principals import MIGRATION
 from dialects.errors import Refusal, wrapped
 from dialects.vault import bodies
 from dialects.vault.api.base import VaultView
@@ -18,14 +19,13 @@ from keys import actions
 from keys.errors import NotExportable
 from keys.transit import administration
 
-_MIGRATION: Final = "vault.manage"
 _VERSION: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class ExportView(VaultView):
     """Secrets of an exportable key."""
 
-    rules = {"GET": Rule(_MIGRATION, actions.KEY_EXPORTED)}
+    rules = {"GET": Rule(MIGRATION, actions.KEY_EXPORTED)}
     missing_key = ("", HTTPStatus.NOT_FOUND)
 
     def get(
@@ -45,7 +45,7 @@ class ExportView(VaultView):
 class BackupView(VaultView):
     """A plaintext backup. Clients compare the status 500 of a refusal."""
 
-    rules = {"GET": Rule(_MIGRATION, actions.KEY_EXPORTED)}
+    rules = {"GET": Rule(MIGRATION, actions.KEY_EXPORTED)}
 
     def get(self, request: Request, mount: str, name: str) -> HttpResponse:
         self.missing_key = (wrapped(f'key "{name}" not found'), HTTPStatus.INTERNAL_SERVER_ERROR)  # type: ignore[misc]  # of this request
@@ -66,7 +66,7 @@ class BackupView(VaultView):
 class RestoreView(VaultView):
     """A key from a backup. Clients compare the status 500 for a name in use."""
 
-    rules = {"POST": Rule(_MIGRATION, actions.KEY_IMPORTED)}
+    rules = {"POST": Rule(MIGRATION, actions.KEY_IMPORTED)}
 
     def post(self, request: Request, mount: str, name: str = "") -> HttpResponse:
         body = self.received(bodies.Restore).body
@@ -89,7 +89,7 @@ class RestoreView(VaultView):
 class TrimView(VaultView):
     """End the earliest versions."""
 
-    rules = {"POST": Rule(_MIGRATION, actions.VERSION_DESTRUCTION_SCHEDULED)}
+    rules = {"POST": Rule(MIGRATION, actions.VERSION_DESTRUCTION_SCHEDULED)}
     missing_key = ("invalid key name", HTTPStatus.BAD_REQUEST)
 
     def post(self, _request: Request, mount: str, name: str) -> HttpResponse:

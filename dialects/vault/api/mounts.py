@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from accounts.principals import MIGRATION
 from dialects import actions
 from dialects.errors import Refusal
 from dialects.vault import bodies
@@ -18,6 +19,7 @@ from dialects.vault.bodies import text
 from kernel.errors import Invalid, NotFound
 from kernel.rules import AUTHENTICATED, Rule
 from keys import actions as of_keys
+from keys.models.transit import DEFAULT_MOUNT
 from keys.transit import mounts
 from keys.transit.administration import unmount
 
@@ -42,8 +44,8 @@ class MountView(VaultView):
 
     rules = {
         "GET": Rule("keys.read", actions.MOUNTS_READ),
-        "POST": Rule("vault.manage", of_keys.MOUNT_CREATED),
-        "DELETE": Rule("vault.manage", of_keys.MOUNT_DELETED),
+        "POST": Rule(MIGRATION, of_keys.MOUNT_CREATED),
+        "DELETE": Rule(MIGRATION, of_keys.MOUNT_DELETED),
     }
 
     def get(self, _request: Request, mount: str) -> HttpResponse:
@@ -63,7 +65,7 @@ class MountView(VaultView):
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
     def delete(self, _request: Request, mount: str) -> HttpResponse:
-        if mount == mounts.DEFAULT:
+        if mount == DEFAULT_MOUNT:
             raise Invalid(f"The mount {mount}/ always exists. Delete its keys instead.")
         with suppress(NotFound):  # as in OpenBao
             unmount(principal=self.principal, path=mount)
@@ -75,7 +77,7 @@ class TuneView(VaultView):
 
     rules = {
         "GET": Rule("keys.read", actions.MOUNTS_READ),
-        "POST": Rule("vault.manage", of_keys.MOUNT_CHANGED),
+        "POST": Rule(MIGRATION, of_keys.MOUNT_CHANGED),
     }
 
     def get(self, _request: Request, mount: str) -> HttpResponse:
@@ -104,7 +106,7 @@ class MountOfPathView(VaultView):
 
     def get(self, _request: Request, path: str = "") -> HttpResponse:
         if not path:
-            return self.answer({"auth": {}, "secret": {f"{mounts.DEFAULT}/": _mount("")}})
+            return self.answer({"auth": {}, "secret": {f"{DEFAULT_MOUNT}/": _mount("")}})
         found = mounts.mount_of(path.strip("/"))
         if found is None:
             raise Refusal(

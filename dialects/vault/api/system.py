@@ -1,4 +1,4 @@
-"""The server itself: health, mounts, the caller's token and its capabilities."""
+"""The server itself: health, the caller's token and its capabilities."""
 
 import re
 import time
@@ -9,9 +9,9 @@ from typing import Any, Final
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from accounts.roles import permission_of
+from accounts.principals import MIGRATION
 from dialects import actions
-from dialects.vault import bodies, responses
+from dialects.vault import bodies, paths, responses
 from dialects.vault.api import mounts
 from dialects.vault.api.base import VaultView
 from dialects.vault.bodies import present
@@ -19,25 +19,36 @@ from kernel.errors import Denied, Invalid
 from kernel.rules import AUTHENTICATED, PUBLIC, Rule
 
 _MAX_PATHS: Final = 100
-_PATH: Final = re.compile(r"(?!sys/|auth/)(?:[\w-]+/)+?([a-z]+)(?:/(.*))?", re.ASCII)
-# The permissions of the paths of a mount, by method.
-_UPDATES: Final = {
-    "encrypt": "crypto.encrypt",
-    "decrypt": "crypto.decrypt",
-    "rewrap": "crypto.reencrypt",
-    "datakey": "crypto.data_key",
-    "sign": "crypto.sign",
-    "verify": "crypto.verify",
-    "hmac": "crypto.mac",
-    "random": "crypto.random",
-    "hash": "crypto.random",
+_PATH: Final = re.compile(rf"{paths.MOUNT}/([a-z_]+)(?:/(.*))?", re.ASCII)
+# The permissions that the operations below a mount need, by method.
+_OF_MOUNT: Final[Mapping[str, Mapping[str, str]]] = {
+    "encrypt": {"update": "crypto.encrypt"},
+    "decrypt": {"update": "crypto.decrypt"},
+    "rewrap": {"update": "crypto.reencrypt"},
+    "datakey": {"update": "crypto.data_key"},
+    "sign": {"update": "crypto.sign"},
+    "verify": {"update": "crypto.verify"},
+    "hmac": {"update": "crypto.mac"},
+    "random": {"update": "crypto.random"},
+    "hash": {"update": "crypto.random"},
+    "wrapping_key": {"read": "keys.import"},
+    "export": {"read": MIGRATION},
+    "backup": {"read": MIGRATION},
+    "restore": {"update": MIGRATION},
 }
-_OF_KEYS: Final = {"list": "keys.read", "read": "keys.read", "update": "keys.create", "create": "keys.create"}
-_OF_ONE_KEY: Final = {
-    "rotate": "keys.rotate",
-    "config": "keys.update",
-    "import": "keys.import",
-    "import_version": "keys.import",
+_OF_KEY: Final[Mapping[str, Mapping[str, str]]] = {
+    "": {
+        "list": "keys.read",
+        "read": "keys.read",
+        "update": "keys.create",
+        "create": "keys.create",
+        "delete": MIGRATION,
+    },
+    "rotate": {"update": "keys.rotate"},
+    "config": {"update": "keys.update"},
+    "import": {"update": "keys.import"},
+    "import_version": {"update": "keys.import"},
+    "trim": {"update": MIGRATION},
 }
 
 
@@ -119,6 +130,8 @@ class CapabilitiesView(VaultView):
 
     def _may(self, permission: str) -> bool:
         try:
+            if permission == MIGRATION:
+                self.principal.require_migration_token()
             self.principal.require(permission)
         except Denied:
             return False
@@ -177,14 +190,7 @@ def _permissions_of(path: str) -> Mapping[str, str]:
     if found is None:
         return {}
     first, name = found.groups(default="")
-    if first in _UPDATES:
-        return {"update": permission_of(_UPDATES[first])}
-    if first == "wrapping_key":
-        return {"read": permission_of("keys.import")}
     if first != "keys":
-        return {}
+        return _OF_MOUNT.get(first, {})
     _, _, action = name.partition("/")
-    if action:
-        permission = _OF_ONE_KEY.get(action)
-        return {} if permission is None else {"update": permission}
-    return _OF_KEYS
+    return _OF_KEY.get(action, {})
