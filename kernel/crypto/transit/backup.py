@@ -17,8 +17,8 @@ from kernel.crypto.transit_types import TRANSIT_TYPES, TransitType
 
 _MAX_VERSION: Final = 10_000
 _MAC_KEY_SIZE: Final = 32
-_HKDF, _CONVERGENT_VERSION = 1, 3
-_BY_KEY: Final = -1  # the convergent version of each key version counts
+HKDF, CONVERGENT_VERSION = 1, 3
+BY_KEY: Final = -1  # the convergent version of each key version counts
 _CURVES: Final[Mapping[str, ec.EllipticCurve]] = MappingProxyType(
     {"ecdsa-p256": ec.SECP256R1(), "ecdsa-p384": ec.SECP384R1(), "ecdsa-p521": ec.SECP521R1()}
 )
@@ -107,7 +107,7 @@ def _require_plain(policy: _Json) -> None:
         raise _refused("The key is deleted. Restore it first, and back it up again.")
     if _member(policy, "version_template", str, ""):
         raise _refused("The key has a version_template, so its texts have another form.")
-    if _member(policy, "derived", bool, False) and _member(policy, "kdf", int, 0) != _HKDF:
+    if _member(policy, "derived", bool, False) and _member(policy, "kdf", int, 0) != HKDF:
         raise _refused("The key derives keys by kdf 0, which versions before 0.3 used.")
 
 
@@ -150,8 +150,8 @@ def _kind(policy: _Json, entries: Sequence[_Json]) -> TransitType:
     if is_convergent:
         of_policy = _member(policy, "convergent_version", int, 0)
         for entry in entries:
-            version = _member(entry, "convergent_version", int, 0) if of_policy == _BY_KEY else of_policy
-            if version != _CONVERGENT_VERSION:
+            version = _member(entry, "convergent_version", int, 0) if of_policy == BY_KEY else of_policy
+            if version != CONVERGENT_VERSION:
                 raise _refused("Its convergent encryption has version 1 or 2. Only version 3 is supported.")
     try:
         return kind.variant(is_derived=is_derived, is_convergent=is_convergent)

@@ -1,17 +1,15 @@
 """Write plaintext backups of transit keys as OpenBao writes them, so that it restores them."""
 
-import base64
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from kernel.crypto.encoding import encode_base64
-from kernel.crypto.transit.backup import BackupVersion, TransitBackup
+from kernel.crypto.transit.backup import BY_KEY, CONVERGENT_VERSION, HKDF, BackupVersion, TransitBackup
 from kernel.crypto.transit.secrets import PAIRS, ed25519_public, private_key
 from kernel.crypto.transit_types import TransitType
 
-_HKDF, _CONVERGENT_VERSION, _BY_KEY = 1, 3, -1
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NO_TIME: Final = "0001-01-01T00:00:00Z"
 _EMPTY: Final[Mapping[str, Any]] = {
@@ -41,7 +39,7 @@ def write_backup(backup: TransitBackup, now: datetime) -> str:
             str(number): entry for number, entry in entries.items() if number >= backup.min_decryption_version
         },
         "derived": kind.is_derived,
-        "kdf": _HKDF if kind.is_derived else 0,
+        "kdf": HKDF if kind.is_derived else 0,
         "convergent_encryption": kind.is_convergent,
         "exportable": backup.exportable,
         "min_decryption_version": backup.min_decryption_version,
@@ -51,7 +49,7 @@ def write_backup(backup: TransitBackup, now: datetime) -> str:
         "archive_min_version": oldest - 1,
         "min_available_version": oldest if oldest > 1 else 0,
         "deletion_allowed": backup.deletion_allowed,
-        "convergent_version": _BY_KEY if kind.is_convergent else 0,
+        "convergent_version": BY_KEY if kind.is_convergent else 0,
         "type": kind.number,
         "key_size": kind.key_size // 8 if kind.name == "hmac" else 0,
         "backup_info": {"time": _text(now), "version": backup.newest},
@@ -65,7 +63,7 @@ def write_backup(backup: TransitBackup, now: datetime) -> str:
         "soft_deleted": False,
     }
     document = {"policy": policy, "archived_keys": {"keys": [_EMPTY, *entries.values()]}}
-    return base64.b64encode(json.dumps(document).encode()).decode()
+    return encode_base64(json.dumps(document).encode())
 
 
 def _entry(kind: TransitType, version: BackupVersion) -> dict[str, Any]:
@@ -73,7 +71,7 @@ def _entry(kind: TransitType, version: BackupVersion) -> dict[str, Any]:
     if version.created_at is not None:
         entry |= {"time": _text(version.created_at), "creation_time": int(version.created_at.timestamp())}
     if kind.is_convergent:
-        entry["convergent_version"] = _CONVERGENT_VERSION
+        entry["convergent_version"] = CONVERGENT_VERSION
     return entry | _key(kind, version)
 
 
