@@ -33,7 +33,7 @@ from keys.references import transit_reference
 _PREFIX: Final = "/v1/"
 _METHODS: Final = frozenset({"POST", "PUT"})
 _PATH: Final = re.compile(
-    rf"({paths.MOUNT})/(encrypt|decrypt|sign|verify|hmac)/({paths.NAME})(?:/([\w-]+))?",
+    rf"{paths.MOUNT}/(encrypt|decrypt|sign|verify|hmac)/{paths.NAME}{paths.ALGORITHM}",
     re.ASCII,
 )
 _MAX_ROUTES: Final = 4096

@@ -189,7 +189,7 @@ def _permissions_of(path: str) -> Mapping[str, str]:
     found = _PATH.fullmatch(path.strip("/"))
     if found is None:
         return {}
-    first, name = found.groups(default="")
+    _, first, name = found.groups(default="")
     if first != "keys":
         return _OF_MOUNT.get(first, {})
     _, _, action = name.partition("/")
