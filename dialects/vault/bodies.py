@@ -154,6 +154,15 @@ class Trim(Body):
     min_available_version: _Number = UNSET
 
 
+class Token(Body):
+    token: Text = UNSET
+
+
+class AppRoleLogin(Body):
+    role_id: Text = UNSET
+    secret_id: Text = UNSET
+
+
 class Mount(Body):
     type: Text = UNSET
     description: Text = UNSET

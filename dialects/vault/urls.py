@@ -1,6 +1,16 @@
 from django.urls import path, re_path
 
-from dialects.vault.api import administration, importing, keyless, keys, messages, mounts, signatures, system
+from dialects.vault.api import (
+    administration,
+    importing,
+    keyless,
+    keys,
+    messages,
+    mounts,
+    signatures,
+    system,
+    tokens,
+)
 from dialects.vault.api.base import UnsupportedPathView
 from dialects.vault.paths import ALGORITHM, MOUNT, NAME, PATH
 
@@ -42,8 +52,11 @@ _system = [
     path("sys/internal/ui/mounts", mounts.MountOfPathView.as_view()),
     path("sys/internal/ui/mounts/<path:path>", mounts.MountOfPathView.as_view()),
     path("sys/capabilities-self", system.CapabilitiesView.as_view()),
-    path("auth/token/lookup-self", system.LookupSelfView.as_view()),
-    path("auth/token/renew-self", system.RenewSelfView.as_view()),
+    path("auth/token/lookup-self", tokens.LookupSelfView.as_view()),
+    path("auth/token/lookup", tokens.LookupView.as_view()),
+    path("auth/token/renew-self", tokens.RenewSelfView.as_view()),
+    path("auth/token/revoke-self", tokens.RevokeSelfView.as_view()),
+    path("auth/approle/login", tokens.AppRoleLoginView.as_view()),
 ]
 
 api = [*_operations, *_keys, *_system, re_path(r"", UnsupportedPathView.as_view())]

@@ -13,7 +13,7 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 10_249,
+    "accounts": 10_265,
     "audit": 24_373,
     "backups": 1_371,
     "canaries": 4_902,
@@ -21,7 +21,7 @@ CEILINGS = {
     "console": 5_268,
     "crypto_ops": 10_844,
     "demo": 1_233,
-    "dialects": 2_186,
+    "dialects": 2_293,
     "kernel": 16_561,
     "keys": 15_009,
     "notifications": 2_295,

@@ -135,6 +135,22 @@ def revoke_token(*, principal: Principal, token_id: UUID, reason: str = "") -> S
     return token
 
 
+@transaction.atomic
+def revoke_own_token(*, principal: Principal) -> None:
+    """End the token of the caller immediately, also an issued one. Raises Denied for a session, SessionEnded."""
+    if principal.limits is None:
+        raise Denied("Only a service token can end itself. Sign out to end a session.")
+    rows = ServiceToken.objects.select_for_update().filter(pk=principal.limits.token_id)
+    token = first_of(rows).check_mac()
+    renew_principal(principal)  # before the token ends
+    before = _token_values(token)
+    token.revoked_at = database_now()
+    token.save_with_mac()
+    change = RowChange.of_row(token, before=before, after=_token_values(token))
+    record(_event(actions.SERVICE_TOKEN_REVOKED, token), principal.actor, changes=[change])
+    raise_epoch(token.identity.entity)
+
+
 def issue_token(
     *, client_id: str, client_secret: str, scopes: Collection[str], origin: Origin
 ) -> tuple[CreatedToken, timedelta]:

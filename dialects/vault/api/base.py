@@ -27,7 +27,7 @@ _ROOT = frozenset({"", "root"})
 _UNWRAPPED = frozenset({"", "0", "0s"})
 
 
-class _TokenInHeader(BearerAuthentication):
+class TokenInHeader(BearerAuthentication):
     """Authenticates by ``X-Vault-Token``, or by ``Authorization: Bearer``."""
 
     def token_of(self, request: Request) -> str | None:
@@ -40,7 +40,7 @@ class _TokenInHeader(BearerAuthentication):
         return token
 
 
-class OfOperations(_TokenInHeader, KnownBearerAuthentication):
+class OfOperations(TokenInHeader, KnownBearerAuthentication):
     """Of operations, whose commit compares the rights of the caller and records the use of the token."""
 
 
@@ -48,7 +48,7 @@ class VaultView(EngineView, KeyReferenceView):
     """``missing_key``: the text for a key that does not exist, or that the caller cannot see, and its status."""
 
     http_method_names = ["get", "head", "post", "put", "patch", "delete", "list"]
-    authentication_classes = [_TokenInHeader]
+    authentication_classes = [TokenInHeader]
     missing_key: ClassVar[tuple[str, HTTPStatus]] = ("encryption key not found", HTTPStatus.BAD_REQUEST)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -1,9 +1,8 @@
-"""The server itself: health, the caller's token and its capabilities."""
+"""The server itself: health, and the capabilities of callers."""
 
 import re
 import time
 from collections.abc import Mapping
-from datetime import UTC
 from typing import Any, Final
 
 from django.http import HttpResponse
@@ -136,47 +135,6 @@ class CapabilitiesView(VaultView):
         except Denied:
             return False
         return True
-
-
-class LookupSelfView(VaultView):
-    """The caller's token."""
-
-    rules = dict.fromkeys(["GET", "POST"], Rule(AUTHENTICATED, actions.TOKEN_READ))
-
-    def get(self, _request: Request) -> HttpResponse:
-        principal = self.principal
-        ends = principal.not_after
-        left = 0 if ends is None else max(0, int(ends.timestamp() - time.time()))
-        data = {
-            "accessor": str(principal.credential_id),
-            "creation_time": 0,
-            "creation_ttl": 0,
-            "display_name": principal.actor.actor_name,
-            "entity_id": str(principal.identity.id),
-            "expire_time": None if ends is None else ends.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "explicit_max_ttl": 0,
-            "id": "",
-            "meta": None,
-            "num_uses": 0,
-            "orphan": True,
-            "path": "auth/token/create",
-            "policies": [principal.role],
-            "renewable": False,
-            "ttl": left,
-            "type": "service",
-        }
-        return self.answer(data)
-
-    post = get
-
-
-class RenewSelfView(VaultView):
-    """A token lasts as long as it was created for."""
-
-    rules = {"POST": Rule(AUTHENTICATED, actions.TOKEN_RENEWED)}
-
-    def post(self, _request: Request) -> HttpResponse:
-        raise Invalid("lease is not renewable")
 
 
 def _paths_of(sent: Any) -> list[str]:
