@@ -21,11 +21,11 @@ MAX_KEYS: Final = 20  # in ``meta``, because anyone can send thousands
 _MEMBER: Final = "refused_keys"
 # Only these actions take ciphertexts or ``key_id``. The bodies of others may have passwords.
 _ACTIONS: Final = ("crypto.", "keys.", "console.first_key.", REQUEST_REFUSED)
-# In JSON or in a query. The forms of ``keys.references``.
+# In JSON or in a query. The forms of ``keys.references``, as far as an object has room for them.
 _REFERENCE: Final = re.compile(
     r'(target_)?key_id(?:"\s*:\s*"|=)((?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|name:'
     + NAME.pattern
-    + r')(?=["&\\s]|$))'
+    + r'|vault:[A-Za-z0-9_./-]{3,94})(?=["&\\\s]|$))'
 )
 
 

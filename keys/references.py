@@ -14,11 +14,15 @@ type KeyReference = UUID | str
 
 PREFIX: Final = "name:"
 _TRANSIT_PREFIX: Final = "vault:"
-PATTERN: Final = (
+_IN_PATH: Final = (
     rf"(?:[0-9a-f]{{8}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{4}}-[0-9a-f]{{12}}|{PREFIX}{NAME.pattern})"
 )
-MAX_LENGTH: Final = len(PREFIX) + 64
-EXPECTED: Final = "Expected a lowercase UUID with hyphens, or name: followed by a key name of 3 to 64 characters (a-z, 0-9, hyphen)."
+PATTERN: Final = rf"(?:{_IN_PATH}|{_TRANSIT_PREFIX}(?:[A-Za-z0-9_-]+/)+[A-Za-z0-9_][A-Za-z0-9_.-]*)"
+MAX_LENGTH: Final = len(_TRANSIT_PREFIX) + 255 + len("/") + 255  # the longest mount and name
+EXPECTED: Final = (
+    "Expected a lowercase UUID with hyphens, name: followed by a key name of 3 to 64 characters (a-z, 0-9, hyphen), "
+    "or vault: followed by MOUNT/NAME of a transit key."
+)
 
 _REFERENCE: Final = re.compile(PATTERN)
 
@@ -27,9 +31,9 @@ _REFERENCE: Final = re.compile(PATTERN)
 @lru_cache(4096)
 def parse(text: str) -> KeyReference:
     """Raises Invalid, with the field ``key_id``."""
-    if not _REFERENCE.fullmatch(text):
+    if len(text) > MAX_LENGTH or not _REFERENCE.fullmatch(text):
         raise Invalid.of_field("key_id", EXPECTED)
-    return text if text.startswith(PREFIX) else UUID(text)
+    return text if text.startswith((PREFIX, _TRANSIT_PREFIX)) else UUID(text)
 
 
 def columns_of(reference: KeyReference) -> Mapping[str, object]:
@@ -48,9 +52,12 @@ def transit_reference(mount: str, name: str) -> str:
 
 
 class KeyReferenceConverter:
-    """The path segment that names a key. Any other spelling matches no route and returns 404."""
+    """The path segment that names a key. Any other spelling matches no route and returns 404.
 
-    regex = PATTERN
+    No segment has the slash of a transit key: such a key has a name and an ID, too.
+    """
+
+    regex = _IN_PATH
 
     def to_python(self, value: str) -> KeyReference:
         return parse(value)

@@ -31,7 +31,7 @@ from kernel.rules import Rule
 from keys.explanations import OPERATION_LABELS
 from keys.lifecycle import Status
 from keys.models import Key
-from keys.models.transit import transit_name_of
+from keys.models.transit import entered_name, transit_name_of
 from keys.reading import services as reading
 from keys.references import PREFIX
 
@@ -93,7 +93,9 @@ class ConnectView(FormView[Principal, ConnectForm]):
     def form(self, data: QueryDict | None = None) -> ConnectForm:
         name = self.request.GET.get("key", "")
         key = reading.key_named(principal=self.principal, name=name) if data is None and name else None
-        initial = {} if key is None else {"keys": [key.name], "operations": main_operations(key.kind)}
+        initial = (
+            {} if key is None else {"keys": [entered_name(key)], "operations": main_operations(key.kind)}
+        )
         form = ConnectForm(data, initial=initial)
         suggest_keys(form, suggested_keys(self.principal))
         form.fields["tags"].widget.suggestions = reading.frequent_tags(principal=self.principal)

@@ -32,6 +32,7 @@ from kernel.rules import Rule
 from keys.lifecycle import Status
 from keys.models import Key
 from keys.models.selection import UNUSED_FOR
+from keys.models.transit import entered_name
 from keys.reading import services
 from keys.references import PREFIX
 
@@ -43,8 +44,8 @@ _EXAMPLE = "aGVsbG8gY2FuYXJ5"  # "hello canary" in base64
 
 def suggested_keys(principal: Principal) -> list[str]:
     """The names of the first active keys that the caller may see."""
-    found = services.list_keys(principal=principal, only={"status": Status.ACTIVE})[:_SUGGESTED_KEYS]
-    return [key.name for key in found]
+    found = services.list_keys(principal=principal, only={"status": Status.ACTIVE}).select_related("transit")
+    return [entered_name(key) for key in found[:_SUGGESTED_KEYS]]
 
 
 class TokenListView(ShowsLog, PageView[Principal]):

@@ -1,6 +1,6 @@
 """The programs of ``snippets`` for transit keys, with clients of Vault and OpenBao. They contain no secret.
 
-They need ``VAULT_ADDR`` and ``VAULT_TOKEN``, which ``bao`` reads, too.
+They need ``VAULT_ADDR`` and ``VAULT_TOKEN``, which ``bao`` reads, too, unless its own variables are set.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,8 @@ from kernel.crypto.encoding import encode_base64
 from kernel.crypto.modes import TransitOperation
 from kernel.crypto.transit_types import TransitType
 
-ENVIRONMENT: Final = Program("""export VAULT_ADDR=@@server
+ENVIRONMENT: Final = Program("""unset BAO_ADDR BAO_TOKEN
+export VAULT_ADDR=@@server
 read -rs VAULT_TOKEN && export VAULT_TOKEN
 """)
 _HVAC_PROTECT: Final = Program("""import base64

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 
-from kernel.trust.row_mac import MacField, MacProtectedRow
+from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
 
 if TYPE_CHECKING:
     from keys.models.keys import Key
@@ -63,5 +63,16 @@ def lock_existing_mount(path: str) -> bool:
 
 
 def transit_name_of(key: "Key") -> str:
-    """The mount and name of a transit key, otherwise "". Raises IntegrityFailed."""
-    return str(key.transit.check_mac()) if key.purpose == "transit" else ""
+    """The mount and name of a transit key, otherwise "". Raises IntegrityFailed, also without the row."""
+    if key.purpose != "transit":
+        return ""
+    row = getattr(key, "transit", None)
+    if row is None:
+        raise IntegrityFailed("A row of transit_keys is missing. Restore the database from a backup.")
+    return str(row.check_mac())
+
+
+def entered_name(key: "Key") -> str:
+    """The name that people enter: the mount and name of a transit key. For display only: its MAC is not checked."""
+    row = getattr(key, "transit", None) if key.purpose == "transit" else None
+    return key.name if row is None else str(row)

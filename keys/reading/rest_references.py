@@ -20,11 +20,11 @@ from keys.references import EXPECTED, MAX_LENGTH, PATTERN, KeyReference, parse
         "type": "string",
         "pattern": f"^{PATTERN}$",
         "maxLength": MAX_LENGTH,
-        "description": "The key ID, or `name:` followed by the key name.",
+        "description": "The key ID, `name:` followed by the key name, or `vault:MOUNT/NAME` of a transit key.",
     }
 )
 class KeyReferenceField(serializers.Field[KeyReference, Any, str, KeyReference]):
-    """A key by its ID, or by its name with the prefix ``name:``."""
+    """A key by its ID, or by a name with its prefix."""
 
     default_error_messages = {"invalid": EXPECTED}
 

@@ -21,6 +21,7 @@ from keys.lifecycle import State, Status
 from keys.metadata import stored_name
 from keys.models import Key, KeyGrant, KeyQuerySet, KeyVersion
 from keys.models.selection import Finding, fold, in_order, window_after
+from keys.models.transit import transit_name_of
 from keys.models.visibility import visible_parts
 from keys.reach import out_of_reach
 from keys.references import KeyReference
@@ -178,8 +179,15 @@ def key_named(*, principal: Principal, name: str) -> Key | None:
 
 
 def keys_named(*, principal: Principal, names: Sequence[str]) -> list[Key]:
-    """The visible keys with these names, in this order. Raises Invalid, with the field ``keys``."""
-    found = {key.name: key for key in Key.objects.within_reach_of(principal).filter(name__in=names)}
+    """The visible keys with these names or, of transit keys, MOUNT/NAME, in this order.
+
+    Raises Invalid, with the field ``keys``, and IntegrityFailed.
+    """
+    reached = Key.objects.within_reach_of(principal)
+    found = {key.name: key for key in reached.filter(name__in=names)}
+    if of_transit := [name.rpartition("/")[2] for name in names if "/" in name]:
+        transit = reached.filter(transit__name__in=of_transit).select_related("transit")
+        found |= {transit_name_of(key): key for key in transit}
     if unknown := [name for name in names if name not in found]:
         raise Invalid.of_field("keys", f"There is no key named {unknown[0]}.")
     return [found[name] for name in names]

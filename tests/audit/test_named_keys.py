@@ -64,6 +64,13 @@ def test_an_object_of_the_view_stays_and_its_name_is_no_other_key():
     assert (named.object_id, named.meta) == (str(ONE), {"rule": "r", "refused_keys": [str(TWO)]})
 
 
+def test_the_name_of_a_transit_key_names_it():
+    longest = f"vault:transit/{'a' * 86}"
+    for name in ("vault:transit/Orders_v2.x", "vault:a/b/c", longest):
+        assert keys(f'{{"key_id": "{name}"}}') == (name, [])
+    assert keys(f'{{"key_id": "{longest}a"}}') == ("", [])
+
+
 def test_the_target_of_a_reencryption_is_another_key():
     assert keys(f'{{"ciphertext": "{sealed(ONE)}", "key_id": "name:target"}}', NAMED) == (
         str(ONE),

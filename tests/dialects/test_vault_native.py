@@ -64,6 +64,14 @@ def test_a_transit_key_derives_no_key_and_has_no_reencryption(native):
         assert native("POST", path, {"key_id": "KEY", **body}).status == 400, path
 
 
+@pytest.mark.parametrize(
+    "key_id", ["vault:transit/Orders", "vault:secrets/orders", "vault:transit/x/orders", "vault:transit/a"]
+)
+def test_the_reference_to_an_unknown_transit_key_is_refused_as_any_other(native, key_id):
+    assert native("POST", "mac", {"key_id": key_id, "message": DATA}).status == 404
+    assert native("POST", "mac", {"key_id": "vault:transit/orders", "message": DATA}).status == 400
+
+
 def test_the_material_of_a_transit_key_is_not_exported(native):
     response = native("POST", "keys/KEY/export", REASON)
     assert (response.status, response.code) == (409, "key_not_exportable")

@@ -42,7 +42,7 @@ def test_a_job_reencrypts_texts_of_transit_keys_by_version(vault, admin):
     vault.data("keys/orders/rotate")
     texts += [vault.encrypt("orders"), "vault:v3:AAAA", "vault:v1:?"]
     target = admin.api.post("/api/v1/keys", {"name": "target", "algorithm": "aes-256"}).json["id"]
-    body = {"key_id": str(native_key("orders").id), "target_key_id": target}
+    body = {"key_id": "vault:transit/orders", "target_key_id": target}
     job = admin.api.post("/api/v1/reencryptions", body).json["id"]
     path = f"/api/v1/reencryptions/{job}"
     page = admin.api.post(f"{path}/pages", {"items": [{"ciphertext": text} for text in texts]}).json

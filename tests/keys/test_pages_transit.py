@@ -9,9 +9,13 @@ from html import unescape
 import pytest
 
 from kernel.crypto.modes import RANDOM_NONCE_LIMIT
+from kernel.errors import Invalid
+from kernel.trust.row_mac import IntegrityFailed
 from keys.deletion import services as deletion
 from keys.editing import services as editing
 from keys.models import Key
+from keys.models.transit import transit_name_of
+from keys.reading import services as reading
 from keys.states import services as states
 from tests.browsing import plain, signed_in, text
 from tests.factories import SYSTEM
@@ -100,6 +104,20 @@ def test_the_overview_and_the_lists_have_the_transit_name(admin, create):
     assert "as transit/Orders_v2. Its page" in plain(browser.get(f"/keys/{key.name}/try/"))
 
 
+def test_a_form_that_takes_names_of_keys_takes_the_transit_name(admin, create):
+    key, browser = create(), signed_in(admin)
+    for path in ("/account/tokens/new", f"/service-accounts/connect?key={key.name}"):
+        assert 'value="transit/Orders_v2"' in text(browser.get(path)), path
+    for names in (["transit/Orders_v2"], [key.name]):
+        assert reading.keys_named(principal=admin.principal, names=names) == [key]
+    for name in ("transit/orders_v2", "secrets/Orders_v2"):
+        with pytest.raises(Invalid):
+            reading.keys_named(principal=admin.principal, names=[name])
+    key.transit.delete()
+    with pytest.raises(IntegrityFailed):
+        transit_name_of(Key.objects.get())
+
+
 @pytest.mark.parametrize("name", TYPES)
 def test_the_api_reads_a_transit_key_and_its_public_key(admin, create, name):
     key = create(name)
@@ -132,6 +150,7 @@ def test_use_it_has_programs_for_each_client(admin, create, settings):
     }.items():
         first, others = _programs(browser, key, language)
         assert "export VAULT_ADDR=https://keys.example.org\n" in first
+        assert "unset BAO_ADDR BAO_TOKEN" in first
         assert call in others
         assert "@@" not in others
     ast.parse(_programs(browser, create("letters"), "hvac")[1])

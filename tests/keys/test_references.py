@@ -1,4 +1,4 @@
-"""A key by its id or, after ``name:``, by its name: each has one spelling, and names reveal no more than ids."""
+"""A key by its id, or by its name after a prefix: each has one spelling, and names reveal no more than ids."""
 
 import re
 from urllib.parse import quote, urlencode
@@ -39,6 +39,12 @@ MALFORMED_NAMES = [
     "name:" + "a" * 65,
     "NAME:orders",
     "orders",
+    "vault:orders",
+    "vault:/orders",
+    "vault:transit//orders",
+    "vault:transit/.orders",
+    "vault:transit/örders",
+    "vault:transit/" + "a" * 511,
 ]
 OPERATIONS = {
     "encrypt": {"algorithm": "aes-256-gcm", "data": b64(b"plain")},
@@ -60,7 +66,9 @@ def last_refusal():
 
 def test_a_reference_has_one_spelling(key):
     assert references.parse(str(key.id)) == key.id
-    assert references.parse(f"name:{key.name}") == f"name:{key.name}"
+    longest = f"vault:{'a' * 255}/{'b' * 255}"
+    for name in (f"name:{key.name}", "vault:transit/Orders_v2.x", "vault:a/b/c", longest):
+        assert references.parse(name) == name
     for text in misspelt(key):
         with pytest.raises(Invalid) as refusal:
             references.parse(text)
@@ -87,11 +95,11 @@ def test_another_spelling_of_an_id_is_404_in_a_path_and_400_elsewhere(admin, key
 
 @pytest.mark.parametrize("name", MALFORMED_NAMES)
 def test_a_malformed_name_is_404_in_a_path_and_400_in_a_body_and_a_query(admin, name):
-    assert admin.api.get(f"/api/v1/keys/{name}").status == 404
+    assert admin.api.get(f"/api/v1/keys/{quote(name)}").status == 404
     responses = [
         admin.api.post("/api/v1/encrypt", {**OPERATIONS["encrypt"], "key_id": name}),
         admin.api.post(
-            f"/api/v1/stream/encrypt?key_id={name}", b"plain", Content_Type="application/octet-stream"
+            f"/api/v1/stream/encrypt?key_id={quote(name)}", b"plain", Content_Type="application/octet-stream"
         ),
     ]
     assert [(response.status, set(response.json["errors"])) for response in responses] == [
