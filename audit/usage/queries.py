@@ -13,7 +13,7 @@ from audit.models import AuditLog, UsageRollup
 from audit.services.reading import logged_names
 from audit.usage.sums import BUSIEST, HOUR, Keys, Span, step_of
 from kernel.clock import process_now
-from kernel.databases.rows import AnyOf
+from kernel.databases.rows import OfEach
 
 type _ByCaller = tuple[datetime, str, str, int]
 """The last time, the principal, the outcome and the count of a caller."""
@@ -87,10 +87,11 @@ def last_uses(key_ids: Iterable[object]) -> Mapping[str, datetime]:
 
     Each key is a query of its own in the union, which reads one row. A maximum would read every hour of each key.
     """
-    newest = [_newest_first(key_id)[:1] for key_id in key_ids]
-    if not newest:
+    ids = [str(key_id) for key_id in key_ids]
+    if not ids:
         return {}
-    return dict(UsageRollup.objects.filter(id__in=AnyOf(newest)).values_list("key_id", "last_at"))
+    newest = OfEach(lambda key_id: _newest_first(key_id)[:1], ids)
+    return dict(UsageRollup.objects.filter(id__in=newest).values_list("key_id", "last_at"))
 
 
 def use_of(key_id: object, denied_since: datetime | None = None) -> KeyUse:

@@ -1,12 +1,14 @@
 """Selecting rows: of several limited queries, of an identity, or one that must exist."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
 
 from django.db.models import BigIntegerField, Expression, JSONField, Q, QuerySet, Subquery
 
 from kernel.errors import NotFound
 from kernel.identities import Identity
+
+_EACH: Final = "\0"  # in no text of a database
 
 
 class AnyOf(Expression):
@@ -19,10 +21,27 @@ class AnyOf(Expression):
         self.parts = [part.values("id") for part in parts]
 
     def as_sql(self, _compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        found = [part.query.get_compiler(connection=connection).as_sql() for part in self.parts]
-        # SQLite limits a part of a union only inside of a subquery.
-        sql = " UNION ALL ".join(f"SELECT id FROM ({part}) part" for part, _ in found)  # noqa: S608 - from the ORM
-        return f"({sql})", tuple(value for _, parameters in found for value in parameters)
+        return _union([part.query.get_compiler(connection=connection).as_sql() for part in self.parts])
+
+
+class OfEach(Expression):
+    """The same for querysets that differ in one text only, such as the key. The ORM compiles one for all."""
+
+    output_field = BigIntegerField()
+
+    def __init__(self, rows: Callable[[str], QuerySet[Any]], texts: Iterable[str]) -> None:
+        super().__init__()
+        self.part, self.texts = rows(_EACH).values("id"), list(texts)
+
+    def as_sql(self, _compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        sql, values = self.part.query.get_compiler(connection=connection).as_sql()
+        return _union([(sql, [text if value == _EACH else value for value in values]) for text in self.texts])
+
+
+def _union(parts: Sequence[tuple[str, Iterable[Any]]]) -> tuple[str, tuple[Any, ...]]:
+    # SQLite limits a part of a union only inside of a subquery.
+    sql = " UNION ALL ".join(f"SELECT id FROM ({part}) part" for part, _ in parts)  # noqa: S608 - from the ORM
+    return f"({sql})", tuple(value for _, values in parts for value in values)
 
 
 class RowsOf(Subquery):

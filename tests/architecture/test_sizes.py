@@ -14,7 +14,7 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 10_265,
-    "audit": 24_373,
+    "audit": 24_374,
     "backups": 1_371,
     "canaries": 4_902,
     "ciphercanary": 3_524,
@@ -22,7 +22,7 @@ CEILINGS = {
     "crypto_ops": 10_844,
     "demo": 1_233,
     "dialects": 2_293,
-    "kernel": 16_561,
+    "kernel": 16_572,
     "keys": 15_035,
     "notifications": 2_295,
 }
