@@ -5,7 +5,7 @@
     for WORD WORD …                 repeats the lines up to the next empty one, with the word in place of each $
 
 A body is `-` for none. An indented line continues the line above. A header without a value is not sent. `<token>` is the token,
-`<limited>` a token that may encrypt with the key aes256-gcm96 only, `<3 A>` is AAA. `<MEMBER of NAME>` is a value of an
+`<limited>` a token that may encrypt with the key aes256-gcm96 only, `<migrating>` a migration token, `<3 A>` is AAA. `<MEMBER of NAME>` is a value of an
 earlier response, `<MEMBER tail of NAME>` its part after the last colon.
 """
 
@@ -49,9 +49,9 @@ class Response:
 class Server:
     """A server with the tokens of its callers, and the data of its responses so far."""
 
-    def __init__(self, url: str, token: str, limited: str) -> None:
+    def __init__(self, url: str, tokens: Mapping[str, str]) -> None:
         self._url = urlsplit(url)
-        self._tokens = {"<token>": token, "<limited>": limited}
+        self._tokens = tokens
         self._data: dict[str, Any] = {}
 
     def send(self, call: Call) -> Response:

@@ -1,18 +1,18 @@
 """Compare the responses of CipherCanary with those of OpenBao to the same calls.
 
-    python -m conformance.golden URL TOKEN [LIMITED]
+    python -m conformance.golden URL TOKEN [LIMITED MIGRATING]
     python -m conformance.golden --record
 
 The first form compares a running CipherCanary, whose mount `transit` has no key yet, with the recording in ``golden.json``. TOKEN
-may do all that a token may with a mount; LIMITED may only encrypt with the key transit/aes256-gcm96. Without LIMITED, its
-calls are left out. The second form starts OpenBao, which bin/bench installs, and writes the recording.
+may do all that a token may with a mount; LIMITED may only encrypt with the key transit/aes256-gcm96; MIGRATING is a migration
+token with all scopes. The calls of a missing token are left out. The second form starts OpenBao, which bin/bench installs, and writes the recording.
 """
 
 import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,16 @@ from conformance.differences import DIFFERENCES, expected
 from conformance.normalising import Normaliser
 
 RECORDING = Path(__file__).with_name("golden.json")
-TOKEN, LIMITED = "golden", "limited"
+TOKENS = {"<token>": "golden", "<limited>": "limited", "<migrating>": "migrating"}
 PATHS = {
-    TOKEN: {
+    "golden": {
         "transit/*": ["create", "read", "update", "list"],
         "transit/export/*": ["deny"],
         "transit/backup/*": ["deny"],
         "sys/mounts": ["read"],
     },
-    LIMITED: {"transit/encrypt/aes256-gcm96": ["update"]},
+    "limited": {"transit/encrypt/aes256-gcm96": ["update"]},
+    "migrating": {"*": ["create", "read", "update", "delete", "list", "sudo"]},
 }
 WIDTH = 140  # of a value in the list of differences
 NOTHING = "(nothing)"
@@ -39,19 +40,19 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["--record"]:
             return record()
-        case [url, token, *limited] if len(limited) < 2:
-            return compare(responses(url, token, *limited))
+        case [url, *tokens] if len(tokens) in {1, len(TOKENS)}:
+            return compare(responses(url, dict(zip(TOKENS, tokens, strict=False))))
     print(__doc__)
     return 2
 
 
-def responses(url: str, token: str, limited: str = "") -> dict[str, Any]:
+def responses(url: str, tokens: Mapping[str, str]) -> dict[str, Any]:
     """The normal form of each response, by the name of its call."""
-    server, normaliser = Server(url, token, limited), Normaliser()
+    server, normaliser, missing = Server(url, tokens), Normaliser(), TOKENS.keys() - tokens.keys()
     return {
         call.name: normaliser.normal(call, server.send(call))
         for call in all_calls()
-        if limited or "<limited>" not in call.headers.values()
+        if missing.isdisjoint(call.headers.values())
     }
 
 
@@ -92,7 +93,7 @@ def record() -> int:
             policy = {"path": {path: {"capabilities": allowed} for path, allowed in paths.items()}}
             post(f"sys/policies/acl/{name}", {"policy": json.dumps(policy)})
             post("auth/token/create", {"id": name, "policies": [name], "ttl": "1h"})
-        found = responses(f"http://127.0.0.1:{server.port}", TOKEN, LIMITED)
+        found = responses(f"http://127.0.0.1:{server.port}", TOKENS)
     lines = [f"{json.dumps(name)}: {json.dumps(response)}" for name, response in found.items()]
     RECORDING.write_text("{\n" + ",\n".join(lines) + "\n}\n")
     print(f"{len(found)} calls recorded")

@@ -14,6 +14,7 @@ RULES = {
 }
 SERVER = {
     "accessor",
+    "backup",
     "client_token",
     "cluster_name",
     "display_name",
@@ -62,6 +63,7 @@ class Normaliser:
             if re.fullmatch(pattern, text):
                 return name
         random = member in RANDOM or (member == "plaintext" and "datakey/" in call.path)
+        random |= member.isdigit() and "export/" in call.path
         sealed = VAULT.fullmatch(text)
         if not text or not (sealed or random or text in self._seen):
             return text
@@ -70,10 +72,10 @@ class Normaliser:
             first = self._seen.setdefault(text, call.name)
             if first != call.name:
                 return f"{prefix}<as {first}>"
-        return f"{prefix}<{_shape(encoded)}>"
+        return f"{prefix}<{_shape(encoded, is_signature=member == 'signature')}>"
 
 
-def _shape(text: str) -> str:
+def _shape(text: str, *, is_signature: bool) -> str:
     if text.startswith("-----BEGIN"):
         return f"{text.splitlines()[0]} {len(text)}"
     if re.fullmatch(r"([0-9a-f]{2})+", text):
@@ -84,7 +86,7 @@ def _shape(text: str) -> str:
     except binascii.Error:
         return "not base64"
     alphabet = "" if padded == text else " without padding"
-    return "DER" if _is_der(raw) else f"{len(raw)} bytes{alphabet}"
+    return "DER" if is_signature and _is_der(raw) else f"{len(raw)} bytes{alphabet}"
 
 
 def _is_der(raw: bytes) -> bool:

@@ -33,7 +33,7 @@ _keys = [
     re_path(rf"^{MOUNT}/keys/{NAME}/config$", keys.ConfigView.as_view()),
     re_path(rf"^{MOUNT}/keys/{NAME}/trim$", administration.TrimView.as_view()),
     re_path(
-        rf"^{MOUNT}/export/(?P<form>[\w-]+)/{NAME}(?:/(?P<version>\w+))?$",
+        rf"^{MOUNT}/export/(?P<form>[\w-]+)/{NAME}(?:/(?P<version>[\w.-]+))?$",
         administration.ExportView.as_view(),
     ),
     re_path(rf"^{MOUNT}/backup/{NAME}$", administration.BackupView.as_view()),

@@ -33,11 +33,10 @@ from keys.models import Key, KeyVersion, TransitKey
 from keys.models.policies import MAX_DELETION_DAYS
 from keys.transit.importing import import_transit_backup
 from keys.transit.mounts import lock_mount, remove_mount, require_mount
-from keys.transit.services import FoundTransitKey
+from keys.transit.services import KEPT, FoundTransitKey, find_transit_key, min_available_version
 
 _REASON: Final = "requested by a client of the transit engine"
 _READABLE: Final = frozenset({State.PRE_ACTIVATION, State.ACTIVE, State.DEACTIVATED})
-_KEPT: Final = frozenset({VersionState.ENABLED, VersionState.DISABLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +150,12 @@ def delete_transit_key(*, principal: Principal, key_id: UUID) -> None:
 
 
 @transaction.atomic
-def trim_transit_key(*, principal: Principal, key_id: UUID, minimum: int) -> None:
+def trim_transit_key(*, principal: Principal, key_id: UUID, minimum: int) -> FoundTransitKey:
     """Schedule the destruction of the versions before ``minimum``. They stop decrypting now.
 
     Raises Denied, NotFound, Invalid in OpenBao's words.
     """
+    principal.require("keys.read")  # for the response
     key, transit, _ = _lock(principal, key_id)
     rows = list(key.versions.order_by("version"))
     check_locked(key, *rows)
@@ -163,7 +163,7 @@ def trim_transit_key(*, principal: Principal, key_id: UUID, minimum: int) -> Non
     now = database_now()
     changes = []
     for row in rows:
-        if row.version < minimum and row.state in _KEPT:
+        if row.version < minimum and row.state in KEPT:
             before = trail.version_values(row)
             row.state = VersionState.SCHEDULED
             row.destruction_at = now + timedelta(days=MAX_DELETION_DAYS)
@@ -172,10 +172,11 @@ def trim_transit_key(*, principal: Principal, key_id: UUID, minimum: int) -> Non
     if changes:
         meta: dict[str, object] = {"reason": _REASON, "min_available_version": minimum}
         finish_change(principal, actions.VERSION_DESTRUCTION_SCHEDULED, key, changes, meta=meta)
+    return find_transit_key(principal=principal, key_id=key_id)
 
 
 def _check_minimum(key: Key, transit: TransitKey, rows: Sequence[KeyVersion], minimum: int) -> None:
-    if minimum < next((row.version for row in rows if row.state in _KEPT), 1):
+    if minimum < min_available_version(rows):
         raise Invalid("minimum available version cannot be decremented")
     if not transit.min_encryption_version:
         raise Invalid("minimum available version cannot be set when minimum encryption version is not set")
@@ -184,6 +185,8 @@ def _check_minimum(key: Key, transit: TransitKey, rows: Sequence[KeyVersion], mi
         raise Invalid("minimum available version cannot be greater than minmum encryption version")
     if minimum > key.min_decryption_version:
         raise Invalid("minimum available version cannot be greater than minimum decryption version")
+    if minimum == 0:
+        raise Invalid("minimum available version should be positive")
 
 
 def _lock(principal: Principal, key_id: UUID) -> tuple[Key, TransitKey, TransitType]:

@@ -51,8 +51,8 @@ def create_mount(*, principal: Principal, path: str, description: str = "") -> T
     mount = TransitMount(path=path, description=description)
     try:
         with transaction.atomic():
-            if any(_overlap(path, other) for other in _paths()):
-                raise Conflict(f"path is already in use at {path}/")
+            if used := next((other for other in _paths() if _overlap(path, other)), None):
+                raise Conflict(f"path is already in use at {used}/")
             mount.save_with_mac()
             _finish(principal, actions.MOUNT_CREATED, mount, RowChange.of_row(mount, after=_values(mount)))
     except IntegrityError:

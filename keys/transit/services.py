@@ -1,7 +1,7 @@
 """Create, read and configure transit keys. Their rotation and deletion are those of every key."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +21,7 @@ from keys import actions, new_material, trail
 from keys.changing import finish_change, lock_key
 from keys.creation.services import draft_key, store_key
 from keys.editing.services import KeyUpdate, update_key
+from keys.lifecycle import VersionState
 from keys.models import Key, KeyVersion, TransitKey
 from keys.models.transit import MAX_NAME
 from keys.ring.key_loading import id_within_reach
@@ -29,16 +30,22 @@ from keys.transit.mounts import require_mount
 
 _NAME: Final = re.compile(rf"\w[\w.-]{{0,{MAX_NAME - 1}}}", re.ASCII)
 _DAY: Final = timedelta(days=1)
+KEPT: Final = frozenset({VersionState.ENABLED, VersionState.DISABLED})
+"""The states of versions that were not trimmed."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundTransitKey:
-    """A transit key with its versions from the minimum one on, oldest first."""
+    """A transit key with its versions from the minimum one on, oldest first.
+
+    ``min_available_version``: the first one with material, 0 if no version was trimmed.
+    """
 
     key: Key
     transit: TransitKey
     kind: TransitType
     versions: Sequence[KeyVersion]
+    min_available_version: int
 
 
 class TransitUpdate(TypedDict, total=False):
@@ -127,7 +134,13 @@ def find_transit_key(*, principal: Principal, key_id: UUID) -> FoundTransitKey:
     if kind is None:
         raise Invalid("This is no transit key.")
     versions = [row for row in rows if row.version >= key.min_decryption_version]
-    return FoundTransitKey(key, transit, kind, versions)
+    return FoundTransitKey(key, transit, kind, versions, min_available_version(rows))
+
+
+def min_available_version(rows: Iterable[KeyVersion]) -> int:
+    """Of all versions of a key, oldest first: the first one that was not trimmed, 0 if it is the first of all."""
+    first = next((row.version for row in rows if row.state in KEPT), 1)
+    return first if first > 1 else 0
 
 
 def list_transit_names(*, principal: Principal, mount: str) -> list[str]:
@@ -160,7 +173,11 @@ def configure_transit_key(*, principal: Principal, key_id: UUID, changes: Transi
         transit.save_with_mac()
         change = RowChange.of_row(transit, before=before, after=trail.transit_values(transit))
         finish_change(principal, actions.KEY_UPDATED, key, [change])
-    return find_transit_key(principal=principal, key_id=key_id)
+    found = find_transit_key(principal=principal, key_id=key_id)
+    if "min_decryption_version" in changes and key.min_decryption_version < found.min_available_version:
+        # The spelling is OpenBao's.
+        raise Invalid("min decryption version should not be less then min available version")
+    return found
 
 
 def _allow_export(principal: Principal, key: Key) -> None:

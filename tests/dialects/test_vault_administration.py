@@ -140,7 +140,7 @@ def test_trimming_ends_versions_before_the_minimum(migrating):
     migrating.data("keys/orders/rotate")
     assert "is not set" in migrating.error("keys/orders/trim", {"min_available_version": 2})
     migrating.data("keys/orders/config", {"min_decryption_version": 2, "min_encryption_version": 2})
-    assert migrating.post("keys/orders/trim", {"min_available_version": 2}).status == 204
+    assert migrating.data("keys/orders/trim", {"min_available_version": 2})["min_available_version"] == 2
     document = json.loads(base64.b64decode(get(migrating, "backup/orders").json["data"]["backup"]))
     assert list(document["policy"]["keys"]) == ["2"]
     assert "decremented" in migrating.error("keys/orders/trim", {"min_available_version": 1})
@@ -224,7 +224,7 @@ def test_capabilities_are_those_of_the_token(migrating, vault, path, words):
     [
         ("eu", {"type": "transit", "description": "x" * 256}, "description: Use at most 255 characters."),
         ("transit", {"type": "transit"}, "path is already in use at transit/"),
-        ("transit/eu", {"type": "transit"}, "path is already in use at transit/eu/"),
+        ("transit/eu", {"type": "transit"}, "path is already in use at transit/"),
         ("eu", {"type": "kv"}, "plugin not found in the catalog: kv"),
         ("eu", {}, "backend type must be specified as a string"),
         (

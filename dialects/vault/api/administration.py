@@ -11,6 +11,7 @@ from accounts.principals import MIGRATION
 from dialects.errors import Refusal, wrapped
 from dialects.vault import bodies
 from dialects.vault.api.base import VaultView
+from dialects.vault.api.keys import members_of
 from dialects.vault.bodies import flag, present, text
 from kernel.errors import Conflict, Invalid
 from kernel.http.private_connections import is_private
@@ -19,7 +20,7 @@ from keys import actions
 from keys.errors import NotExportable
 from keys.transit import administration
 
-_VERSION: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
+_VERSION: Final = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 
 
 class ExportView(VaultView):
@@ -97,16 +98,18 @@ class TrimView(VaultView):
         if minimum is None:
             raise Invalid("missing min_available_version")
         key_id = self.key_id(mount, name)
-        administration.trim_transit_key(principal=self.principal, key_id=key_id, minimum=minimum)
-        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+        found = administration.trim_transit_key(principal=self.principal, key_id=key_id, minimum=minimum)
+        return self.answer(members_of(found))
 
 
 def _version_of(version: str | None) -> int | None:
-    """The number of a version in a path; 0 for the newest."""
+    """The number of a version in a path; 0 for the newest. Raises Invalid, in OpenBao's words."""
     if version is None:
         return None
     if version == "latest":
         return 0
-    if not _VERSION.fullmatch(version) or int(version) == 0:
+    if not _VERSION.fullmatch(version):
         raise Invalid("invalid key version")
+    if int(version) < 1:
+        raise Invalid("version for export is below minimum decryption version")
     return int(version)

@@ -47,7 +47,7 @@ class KeyView(VaultView):
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
     def get(self, _request: Request, mount: str, name: str) -> HttpResponse:
-        return self.answer(_members(self._find(mount, name)))
+        return self.answer(members_of(self._find(mount, name)))
 
     def post(self, _request: Request, mount: str, name: str) -> HttpResponse:
         received = self.received(bodies.CreateKey)
@@ -61,7 +61,7 @@ class KeyView(VaultView):
             found = self._create(mount, name, kind, body, period)
         if found.key.owner != self.principal.identity:
             warnings.append("the key exists already, and another user or service account owns it")
-        return self.answer(_members(found), warnings=warnings)
+        return self.answer(members_of(found), warnings=warnings)
 
     def _create(
         self, mount: str, name: str, kind: TransitType, body: bodies.CreateKey, period: timedelta
@@ -116,7 +116,7 @@ class RotateView(VaultView):
         received = self.received(bodies.Nothing)
         key_id = self.key_id(mount, name)
         found = services.rotate_transit_key(principal=self.principal, key_id=key_id, reason=_ROTATION)
-        return self.answer(_members(found), warnings=received.warnings)
+        return self.answer(members_of(found), warnings=received.warnings)
 
 
 class ConfigView(VaultView):
@@ -148,7 +148,7 @@ class ConfigView(VaultView):
         if flag(body.exportable):
             changes["exportable"] = True
         found = services.configure_transit_key(principal=self.principal, key_id=key_id, changes=changes)
-        return self.answer(_members(found), warnings=warnings)
+        return self.answer(members_of(found), warnings=warnings)
 
 
 def _kind_of(body: bodies.CreateKey) -> TransitType:
@@ -192,7 +192,7 @@ def period_of(value: Any) -> timedelta | None:
     return timedelta(seconds=seconds)
 
 
-def _members(found: FoundTransitKey) -> dict[str, object]:
+def members_of(found: FoundTransitKey) -> dict[str, object]:
     """A key as OpenBao describes it. Times are Unix seconds, or RFC 3339 for pairs."""
     key, transit, kind = found.key, found.transit, found.kind
     days = key.rotation_period_days or 0
@@ -204,7 +204,7 @@ def _members(found: FoundTransitKey) -> dict[str, object]:
         "exportable": key.exportable,
         "imported_key": key.origin == "imported",
         "latest_version": key.primary_version,
-        "min_available_version": 0,
+        "min_available_version": found.min_available_version,
         "min_decryption_version": key.min_decryption_version,
         "min_encryption_version": transit.min_encryption_version,
         "name": transit.name,

@@ -93,7 +93,8 @@ class TuneView(VaultView):
         return self.answer(data, members=data)
 
     def post(self, _request: Request, mount: str) -> HttpResponse:
-        self.missing_key = (f"No secret engine mount at {mount}/", HTTPStatus.BAD_REQUEST)  # type: ignore[misc]  # of this request
+        text_of_missing = f'tune of path "{mount}/" failed: no mount entry found'
+        self.missing_key = (text_of_missing, HTTPStatus.BAD_REQUEST)  # type: ignore[misc]  # of this request
         description = text(self.received(bodies.Mount).body.description)
         mounts.describe_mount(principal=self.principal, path=mount, description=description)
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
