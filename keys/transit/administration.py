@@ -24,10 +24,10 @@ from kernel.freshness.epoch import lock_epoch
 from kernel.trust import kek
 from kernel.trust.row_heads import check_locked
 from keys import actions, trail
-from keys.changing import finish_change, key_event, lock_key, lock_policy_of
+from keys.changing import finish_change, key_event, lock_key
 from keys.deletion.services import schedule_locked
 from keys.deletion.transit_names import free_name
-from keys.errors import KeyNotUsable, NotExportable, PolicyViolated
+from keys.errors import KeyNotUsable, NotExportable
 from keys.lifecycle import TRANSITIONS, State, VersionState
 from keys.models import Key, KeyVersion, TransitKey
 from keys.models.policies import MAX_DELETION_DAYS
@@ -53,7 +53,7 @@ def export_transit_key(
 ) -> _ExportedSecrets:
     """Secrets of the versions that still decrypt, or of one: 0 for the newest.
 
-    Raises Denied, NotFound, Invalid, NotExportable, PolicyViolated, KeyNotUsable.
+    Raises Denied, NotFound, Invalid, NotExportable, KeyNotUsable.
     """
     key, _, kind = _lock(principal, key_id)
     require_form(kind, form)
@@ -76,7 +76,7 @@ def export_transit_key(
 def back_up_transit_key(*, principal: Principal, key_id: UUID, is_private_connection: bool) -> str:
     """All versions with material as a plaintext backup that OpenBao restores.
 
-    Raises Denied, NotFound, NotExportable, PolicyViolated, KeyNotUsable.
+    Raises Denied, NotFound, NotExportable, KeyNotUsable.
     """
     key, transit, kind = _lock(principal, key_id)
     _require_exportable(key, is_private_connection=is_private_connection)
@@ -114,7 +114,7 @@ def restore_transit_key(
 ) -> FoundTransitKey:
     """A key from a backup, with the rights of its origin. ``name``: "" for the one in the backup.
 
-    ``replaces``: a key that has the name gives it away, and is deleted. Raises Denied, Invalid, Conflict, PolicyViolated.
+    ``replaces``: a key that has the name gives it away, and is deleted. Raises Denied, Invalid, Conflict.
     """
     principal.require_migration_token()
     _require_private(is_private_connection=is_private_connection)
@@ -141,7 +141,7 @@ def restore_transit_key(
 def delete_transit_key(*, principal: Principal, key_id: UUID) -> None:
     """Free the name of a key at once, and schedule the destruction of its material.
 
-    Raises Denied, NotFound, Invalid under deletion protection, PolicyViolated.
+    Raises Denied, NotFound, Invalid under deletion protection.
     """
     key, transit, _ = _lock(principal, key_id)
     if key.deletion_protection:
@@ -218,13 +218,8 @@ def _require_private(*, is_private_connection: bool) -> None:
 
 def _require_exportable(key: Key, *, is_private_connection: bool) -> None:
     _require_private(is_private_connection=is_private_connection)
-    policy = lock_policy_of(key)
-    if policy is not None:
-        check_locked(key, policy)
     if not key.exportable:
         raise NotExportable("private key material is not exportable")
-    if policy is not None and not policy.exportable:
-        raise PolicyViolated("The key's policy does not allow export.")
     at = key.lifecycle_state(database_now())
     if at.state not in _READABLE:
         raise KeyNotUsable(f"The key is {at.word}. It cannot be exported.", extra=at.facts())
@@ -253,7 +248,7 @@ def _record_export(principal: Principal, key: Key, what: str, rows: Sequence[Key
 def unmount(*, principal: Principal, path: str) -> None:
     """Remove a mount. Its names are free at once, and all its keys are scheduled for destruction.
 
-    Raises Denied, NotFound, PolicyViolated.
+    Raises Denied, NotFound.
     """
     principal.require_migration_token()
     mount = lock_mount(path)  # first, so that no key is created in it meanwhile

@@ -1,5 +1,7 @@
 """The paths below ``auth/``: the caller's token, and tokens for service accounts."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from accounts.models import ServiceToken
@@ -30,6 +32,10 @@ def test_a_service_account_logs_in_with_its_client_secret(account):
     assert client.encrypt("orders").startswith("vault:v1:")
     found = client.send("GET", "auth/token/lookup-self").json["data"]
     assert (found["accessor"], found["entity_id"]) == (auth["accessor"], str(account.account.pk))
+    assert 1790 < found["ttl"] <= 1800
+    ends = datetime.fromisoformat(found["expire_time"])
+    assert abs(ends - datetime.now(UTC) - timedelta(seconds=found["ttl"])) < timedelta(seconds=5)
+    assert (found["renewable"], auth["renewable"], auth["token_type"]) == (False, False, "service")
     assert "users.manage" not in auth["policies"]
 
 

@@ -1,0 +1,141 @@
+"""The guards and the records of requests that disclose or end material."""
+
+import base64
+import json
+from datetime import timedelta
+
+import pytest
+
+from audit.models import AuditTrail
+from keys.lifecycle import VersionState
+from keys.models import KeyVersion, TransitMount
+from keys.models.policies import MAX_DELETION_DAYS
+from keys.states.services import disable_key
+from tests.dialects.conftest import Vault, native_key, vault_of
+from tests.factories import SYSTEM
+from tests.log_entries import log_rows
+from tests.personas import with_token
+
+EXPORT, BACKUP = "transit/export/encryption-key/orders", "transit/backup/orders"
+ELSEWHERE = {"X_Forwarded_For": "203.0.113.9"}
+SCOPES = ("vault.manage", "keys.create", "keys.read", "keys.update", "keys.rotate", "crypto.decrypt")
+
+
+@pytest.fixture
+def migrating(admin, transactional_db) -> Vault:
+    return vault_of(with_token(admin, SCOPES))
+
+
+@pytest.fixture
+def orders(migrating):
+    migrating.data("keys/orders", {"exportable": True, "allow_plaintext_backup": True})
+    return native_key("orders")
+
+
+def recorded(action):
+    """The last entry of an action, and its changed rows as (table, before, after)."""
+    entry = log_rows().filter(action=action, outcome="ok").latest("id")
+    changes = AuditTrail.objects.filter(event_id=entry.event_id).order_by("id")
+    return entry, [(each.table_name, each.old_values, each.new_values) for each in changes]
+
+
+def test_secrets_pass_over_private_connections_only(migrating, orders):
+    backup = migrating.send("GET", BACKUP).json["data"]["backup"]
+    for method, path, body in (
+        ("GET", EXPORT, None),
+        ("GET", BACKUP, None),
+        ("POST", "transit/restore/copy", {"backup": backup}),
+    ):
+        refused = migrating.send(method, path, body, **ELSEWHERE)
+        assert (refused.status, "only over https" in str(refused.json)) == (403, True), path
+        assert log_rows().latest("id").code == "permission_denied"
+    assert migrating.send("GET", "transit/export/public-key/orders", **ELSEWHERE).status == 400
+
+
+def test_a_key_that_is_out_of_use_is_not_exported(migrating, orders):
+    disable_key(principal=SYSTEM, key_id=orders.pk, reason="a doubt")
+    for path in (EXPORT, BACKUP):
+        assert "The key is disabled. It cannot be exported." in str(migrating.send("GET", path).json)
+    assert not log_rows().filter(action="keys.key.exported", outcome="ok").exists()
+
+
+def test_a_disclosure_is_recorded_with_its_versions(migrating, orders):
+    migrating.data("keys/orders/rotate")
+    for path, what in ((EXPORT, "transit encryption-key"), (f"{EXPORT}/2", None), (BACKUP, "transit backup")):
+        assert migrating.send("GET", path).status == 200
+        meta = json.loads(recorded("keys.key.exported")[0].meta)
+        assert meta["versions"] == ([1, 2] if what else [2])
+        assert meta["format"] == (what or "transit encryption-key")
+
+
+def test_one_version_is_exported_by_its_number(migrating, orders):
+    migrating.data("keys/orders/rotate")
+    everything = migrating.send("GET", EXPORT).json["data"]["keys"]
+    for version, number in {"1": "1", "2": "2", "latest": "2"}.items():
+        found = migrating.send("GET", f"{EXPORT}/{version}").json["data"]["keys"]
+        assert found == {number: everything[number]}
+    migrating.data("keys/orders/config", {"min_decryption_version": 2})
+    assert migrating.send("GET", EXPORT).json["data"]["keys"].keys() == {"2"}
+    for version in ("1", "3", "x"):
+        assert migrating.send("GET", f"{EXPORT}/{version}").status == 400
+
+
+def test_a_backup_has_the_settings_of_the_key(migrating, orders):
+    migrating.data("keys/orders/rotate")
+    settings = {"min_decryption_version": 2, "min_encryption_version": 2, "auto_rotate_period": "48h"}
+    migrating.data("keys/orders/config", {**settings, "deletion_allowed": True})
+    policy = json.loads(base64.b64decode(migrating.send("GET", BACKUP).json["data"]["backup"]))["policy"]
+    assert (policy["min_decryption_version"], policy["min_encryption_version"]) == (2, 2)
+    assert policy["auto_rotate_period"] == int(timedelta(days=2).total_seconds()) * 10**9
+    assert all(policy[name] for name in ("deletion_allowed", "exportable", "allow_plaintext_backup"))
+
+
+def test_trimming_ends_each_version_once_and_records_it(migrating, orders):
+    for _ in range(3):
+        migrating.data("keys/orders/rotate")
+    migrating.data("keys/orders/config", {"min_decryption_version": 3, "min_encryption_version": 3})
+    migrating.data("keys/orders/trim", {"min_available_version": 2})
+    entry, [(table, before, after)] = recorded("keys.version.destruction_scheduled")
+    assert (entry.object_id, json.loads(entry.meta)["min_available_version"]) == (str(orders.pk), 2)
+    assert (table, before["state"], after["state"]) == ("key_versions", "enabled", "scheduled")
+    ended = KeyVersion.objects.get(key=orders, version=1)
+    left = ended.destruction_at - entry.timestamp
+    assert abs(left - timedelta(days=MAX_DELETION_DAYS)) < timedelta(minutes=1)
+    assert ended.is_authentic
+    migrating.data("keys/orders/trim", {"min_available_version": 2})  # nothing is left to end
+    assert log_rows().filter(action="keys.version.destruction_scheduled").count() == 1
+    migrating.data("keys/orders/trim", {"min_available_version": 3})
+    assert KeyVersion.objects.get(key=orders, version=1).destruction_at == ended.destruction_at
+    states = KeyVersion.objects.filter(key=orders).order_by("version").values_list("state", flat=True)
+    assert list(states) == [VersionState.SCHEDULED] * 2 + [VersionState.ENABLED] * 2
+
+
+def test_each_change_of_a_mount_changes_that_one_and_is_recorded(migrating):
+    for path in ("eu", "us"):
+        migrating.send("POST", f"sys/mounts/{path}", {"type": "transit", "description": path})
+    assert migrating.send("POST", "sys/mounts/eu/tune", {"description": "cards"}).status == 204
+    assert migrating.send("POST", "sys/mounts/eu/tune", {"description": "\x00"}).status == 400
+    assert migrating.send("DELETE", "sys/mounts/eu").status == 204
+    assert [str(mount) for mount in TransitMount.objects.all()] == ["us"]
+    assert migrating.send("GET", "sys/mounts/us").json["data"]["description"] == "us"
+    assert migrating.send("GET", "sys/mounts/eu").status == 400
+    for action, path, before, after in (
+        ("created", "us", None, {"path": "us", "description": "us"}),
+        ("changed", "eu", {"description": "eu"}, {"description": "cards"}),
+        ("deleted", "eu", {"path": "eu", "description": "cards"}, None),
+    ):
+        entry, [change] = recorded(f"keys.mount.{action}")
+        named = (entry.object_type, entry.object_id, json.loads(entry.meta)["name"])
+        assert (named, change) == (("transit_mount", path, path), ("transit_mounts", before, after)), action
+
+
+@pytest.mark.parametrize("path", ["eu/cards", "eu", "transit", "a" * 222, "eu/keys", "auth/eu"])
+def test_a_mount_has_a_path_of_its_own(migrating, path):
+    assert migrating.send("POST", "sys/mounts/eu/cards", {"type": "transit"}).status == 204
+    assert migrating.send("POST", f"sys/mounts/{path}", {"type": "transit"}).status == 400
+    assert migrating.send("POST", f"sys/mounts/{'a' * 221}", {"type": "transit"}).status == 204
+
+
+def test_the_mount_of_every_installation_does_not_end(migrating, orders):
+    assert "always exists" in str(migrating.send("DELETE", "sys/mounts/transit").json)
+    assert native_key("orders") == orders
