@@ -8,7 +8,7 @@ import pytest
 
 from audit.models import AuditTrail
 from keys.lifecycle import VersionState
-from keys.models import KeyVersion, TransitMount
+from keys.models import KeyVersion, TransitKey, TransitMount
 from keys.models.policies import MAX_DELETION_DAYS
 from keys.states.services import disable_key
 from tests.dialects.conftest import Vault, native_key, vault_of
@@ -29,6 +29,7 @@ def migrating(admin, transactional_db) -> Vault:
 @pytest.fixture
 def orders(migrating):
     migrating.data("keys/orders", {"exportable": True, "allow_plaintext_backup": True})
+    migrating.data("keys/another")
     return native_key("orders")
 
 
@@ -48,8 +49,35 @@ def test_secrets_pass_over_private_connections_only(migrating, orders):
     ):
         refused = migrating.send(method, path, body, **ELSEWHERE)
         assert (refused.status, "only over https" in str(refused.json)) == (403, True), path
-        assert log_rows().latest("id").code == "permission_denied"
-    assert migrating.send("GET", "transit/export/public-key/orders", **ELSEWHERE).status == 400
+        entry = log_rows().latest("id")
+        assert (entry.code, json.loads(entry.meta)["rule"]) == ("permission_denied", "private_connection")
+
+
+def test_a_public_key_is_no_secret(migrating):
+    migrating.data("keys/releases", {"type": "ed25519"})
+    for path, status in (("public-key", 200), ("signing-key", 403)):
+        assert migrating.send("GET", f"transit/export/{path}/releases", **ELSEWHERE).status == status
+
+
+def test_altered_rows_are_refused(migrating, orders):
+    migrating.data("keys/orders/rotate")
+    migrating.data("keys/orders/config", {"min_decryption_version": 2, "min_encryption_version": 2})
+    trim = ("POST", "transit/keys/orders/trim", {"min_available_version": 2})
+    for rows, altered, requests in (
+        (TransitKey.objects.filter(key=orders), {"min_encryption_version": 1}, [("GET", BACKUP), trim]),
+        (
+            KeyVersion.objects.filter(key=orders, version=1),
+            {"kek_id": "x"},
+            [("GET", EXPORT), ("GET", BACKUP), trim],
+        ),
+    ):
+        before = rows.values(*altered).get()
+        rows.update(**altered)
+        for request in requests:
+            refused = migrating.send(*request)
+            assert (refused.status, "changed outside the application" in str(refused.json)) == (503, True)
+        rows.update(**before)
+    assert migrating.send(*trim).status == 200
 
 
 def test_a_key_that_is_out_of_use_is_not_exported(migrating, orders):
@@ -110,23 +138,33 @@ def test_trimming_ends_each_version_once_and_records_it(migrating, orders):
     assert list(states) == [VersionState.SCHEDULED] * 2 + [VersionState.ENABLED] * 2
 
 
+def test_the_same_name_in_another_mount_is_another_key(migrating, orders):
+    backup = migrating.send("GET", BACKUP).json["data"]["backup"]
+    migrating.send("POST", "sys/mounts/eu", {"type": "transit"})
+    assert migrating.send("POST", "eu/restore", {"backup": backup}).status == 204
+    migrating.send("POST", "eu/keys/orders/config", {"deletion_allowed": True})
+    assert migrating.send("DELETE", "eu/keys/orders").status == 204
+    assert native_key("orders") == orders
+    assert migrating.send("GET", "transit/keys/orders").status == 200
+
+
 def test_each_change_of_a_mount_changes_that_one_and_is_recorded(migrating):
     for path in ("eu", "us"):
         migrating.send("POST", f"sys/mounts/{path}", {"type": "transit", "description": path})
-    assert migrating.send("POST", "sys/mounts/eu/tune", {"description": "cards"}).status == 204
-    assert migrating.send("POST", "sys/mounts/eu/tune", {"description": "\x00"}).status == 400
-    assert migrating.send("DELETE", "sys/mounts/eu").status == 204
-    assert [str(mount) for mount in TransitMount.objects.all()] == ["us"]
-    assert migrating.send("GET", "sys/mounts/us").json["data"]["description"] == "us"
-    assert migrating.send("GET", "sys/mounts/eu").status == 400
-    for action, path, before, after in (
-        ("created", "us", None, {"path": "us", "description": "us"}),
-        ("changed", "eu", {"description": "eu"}, {"description": "cards"}),
-        ("deleted", "eu", {"path": "eu", "description": "cards"}, None),
+    assert migrating.send("POST", "sys/mounts/us/tune", {"description": "cards"}).status == 204
+    assert migrating.send("POST", "sys/mounts/us/tune", {"description": "\x00"}).status == 400
+    assert migrating.send("DELETE", "sys/mounts/us").status == 204
+    assert [str(mount) for mount in TransitMount.objects.all()] == ["eu"]
+    assert migrating.send("GET", "sys/mounts/eu").json["data"]["description"] == "eu"
+    assert migrating.send("GET", "sys/mounts/us").status == 400
+    for action, before, after in (
+        ("created", None, {"path": "us", "description": "us"}),
+        ("changed", {"description": "us"}, {"description": "cards"}),
+        ("deleted", {"path": "us", "description": "cards"}, None),
     ):
         entry, [change] = recorded(f"keys.mount.{action}")
         named = (entry.object_type, entry.object_id, json.loads(entry.meta)["name"])
-        assert (named, change) == (("transit_mount", path, path), ("transit_mounts", before, after)), action
+        assert (named, change) == (("transit_mount", "us", "us"), ("transit_mounts", before, after)), action
 
 
 @pytest.mark.parametrize("path", ["eu/cards", "eu", "transit", "a" * 222, "eu/keys", "auth/eu"])
