@@ -11,7 +11,7 @@ import django.db
 import pytest
 import time_machine
 from django.db import connection, transaction
-from django.db.models import Sum
+from django.db.models import Max, Sum
 from django.test.utils import CaptureQueriesContext
 
 from audit.log.events import Event
@@ -96,6 +96,8 @@ def read_everything():
     since = DAYS[1] + 5 * HOUR
     for key in KEYS:
         assert use_of(key, since).denials.count == denials_in_log(key, since)
+    newest = UsageRollup.objects.filter(outcome="ok").values("key_id").annotate(last=Max("last_at"))
+    assert last_uses(KEYS) == dict(newest.values_list("key_id", "last"))
     timestamps = AuditLog.objects.order_by("timestamp").values_list("timestamp", flat=True)
     times = [timestamps[number] for number in (100, 300, 500)]
     return {
