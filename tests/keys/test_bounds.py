@@ -74,10 +74,15 @@ def test_imported_material_has_a_bounded_size(read, largest):
         read(largest + 1)
 
 
-def test_a_reference_by_name_has_a_name_of_64_characters_at_most():
-    assert len(references.parse("name:" + "a" * 64)) == references.MAX_LENGTH
+@pytest.mark.parametrize(
+    "longest",
+    [f"name:{'a' * 64}", references.transit_reference("m" * 255, "n" * 255)],
+    ids=["name", "transit"],
+)
+def test_a_reference_by_name_has_a_bounded_length(longest):
+    assert references.parse(longest) == longest
     with pytest.raises(Invalid):
-        references.parse("name:" + "a" * 65)
+        references.parse(f"{longest}a")
 
 
 def test_a_chosen_version_is_one_that_a_key_can_have():
