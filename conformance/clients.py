@@ -1,4 +1,5 @@
-"""Run hvac's own tests of transit, health and leader, and sessions of bao, SOPS and Tink, against a new server.
+"""Run clients against a new server: hvac's own tests of transit, health and leader, sessions of bao, SOPS and Tink, and
+the programs that *Use it* shows for transit keys.
 
     python -m clients URL
 
@@ -21,6 +22,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import sessions
+import shown_programs
 
 FOLDER = "tests/integration_tests/api"
 # The tests that must pass. Others of hvac need several nodes.
@@ -58,6 +60,10 @@ def main(url: str) -> int:
         has_failed |= bool(played.problems)
         print(*played.problems, sep="\n", file=sys.stderr)
         show(program, played.steps - len(played.problems), played.steps)
+    found = list(shown_programs.problems(url, os.environ["CC_ADMIN_PASSWORD"], environment_of(url, token)))
+    print(*filter(None, found), sep="\n", file=sys.stderr)
+    show("programs", found.count(""), len(found))
+    has_failed |= any(found)
     return 1 if has_failed else 0
 
 

@@ -15,9 +15,9 @@ from crypto_ops.trying.transit_programs import (
     ENVIRONMENT as TRANSIT_ENVIRONMENT,
 )
 from crypto_ops.trying.transit_programs import (
-    TRANSIT_PROGRAMS,
     operations_shown,
     placeholders_of,
+    programs_of,
 )
 from kernel.crypto.algorithms import KeyAlgorithm
 from kernel.crypto.transit_types import TransitType, type_of
@@ -41,6 +41,7 @@ _PROGRAMS: Final = PROGRAMS | CLIENT_PROGRAMS
 _TRANSIT_LANGUAGES: Final[Mapping[str, tuple[str, str]]] = {
     "hvac": ("Python (hvac)", "Install it once: pip install hvac."),
     "bao": ("bao", "Run this in bash, with the command of OpenBao. The command vault works in the same way."),
+    "sops": ("SOPS", "Run this in bash, with the command of SOPS. It writes the file canary.yaml."),
     "curl": ("curl", "Run this in bash."),
 }
 
@@ -134,7 +135,7 @@ def _transit_examples(kind: TransitType, name: str, operations: Collection[str])
         programs = [
             program.substitute(placeholders_of(kind, name, shown))
             for shown in operations_shown(kind)
-            for program in _allowed(TRANSIT_PROGRAMS[language, shown], shown, operations)
+            for program in _allowed(programs_of(language, kind, shown), shown, operations)
         ]
         if programs:
             steps.append(_Step(label, text, "\n".join(programs)))
@@ -155,8 +156,13 @@ def environment_commands(kind: KeyAlgorithm | None = None) -> str:
 
 def languages_of(kind: KeyAlgorithm) -> dict[str, str]:
     """The languages that have programs for keys of this kind, by their word, in the order of the page."""
-    if type_of(kind.name):
-        return {word: label for word, (label, _) in _TRANSIT_LANGUAGES.items()}
+    if transit := type_of(kind.name):
+        shown = operations_shown(transit)
+        return {
+            word: label
+            for word, (label, _) in _TRANSIT_LANGUAGES.items()
+            if any(programs_of(word, transit, operation) for operation in shown)
+        }
     return {word: label for word, label in _LANGUAGES.items() if (word, kind.purpose) in _PROGRAMS}
 
 
@@ -205,12 +211,12 @@ def _transit_steps(language: str, kind: TransitType, name: str) -> list[_Step]:
     again = "Add this to the same program." if language == "hvac" else "Run this in the same shell."
     texts = (_TRANSIT_LANGUAGES[language][1], again)
     for shown in operations_shown(kind):
-        sent = placeholders_of(kind, name, shown)
-        programs = TRANSIT_PROGRAMS[language, shown]
-        steps += [
-            _Step(title, text, program.substitute(sent))
-            for title, text, program in zip(_TITLES[shown], texts, programs, strict=True)
-        ]
+        if programs := programs_of(language, kind, shown):
+            sent = placeholders_of(kind, name, shown)
+            steps += [
+                _Step(title, text, program.substitute(sent))
+                for title, text, program in zip(_TITLES[shown], texts, programs, strict=True)
+            ]
     return steps
 
 

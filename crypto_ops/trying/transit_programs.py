@@ -1,6 +1,6 @@
 """The programs of ``snippets`` for transit keys, with clients of Vault and OpenBao. They contain no secret.
 
-They need ``VAULT_ADDR`` and ``VAULT_TOKEN``, which ``bao`` reads, too, unless its own variables are set.
+They need ``VAULT_ADDR`` and ``VAULT_TOKEN``. SOPS reads the token, and ``bao`` reads both unless its own variables are set.
 """
 
 from collections.abc import Mapping, Sequence
@@ -85,8 +85,15 @@ _CURL_VERIFY: Final = Program(
     + _curl("verify", "valid")
     + "\n"
 )
+_SOPS_ENCRYPT: Final = Program(
+    r"""printf 'password: hello canary\n' |
+  sops encrypt --filename-override canary.yaml --hc-vault-transit "$VAULT_ADDR/v1/@@mount/keys/@@name" >canary.yaml
+cat canary.yaml
+"""
+)
+_SOPS_DECRYPT: Final = Program("sops decrypt canary.yaml\n")
 # By language and operation, which is also the purpose of other keys with the same two steps.
-TRANSIT_PROGRAMS: Final[Mapping[tuple[str, TransitOperation], tuple[Program, Program]]] = {
+_PROGRAMS: Final[Mapping[tuple[str, TransitOperation], tuple[Program, Program]]] = {
     ("hvac", "encrypt"): (_HVAC_PROTECT, _HVAC_DECRYPT),
     ("hvac", "sign"): (_HVAC_PROTECT, _HVAC_VERIFY),
     ("hvac", "mac"): (_HVAC_PROTECT, _HVAC_VERIFY),
@@ -96,6 +103,7 @@ TRANSIT_PROGRAMS: Final[Mapping[tuple[str, TransitOperation], tuple[Program, Pro
     ("curl", "encrypt"): (_CURL_PROTECT, _CURL_DECRYPT),
     ("curl", "sign"): (_CURL_PROTECT, _CURL_VERIFY),
     ("curl", "mac"): (_CURL_PROTECT, _CURL_VERIFY),
+    ("sops", "encrypt"): (_SOPS_ENCRYPT, _SOPS_DECRYPT),
 }
 # Of the first program: the method of hvac, and the path, member and result of the call.
 _CALLS: Final[Mapping[TransitOperation, tuple[str, str, str, str]]] = {
@@ -109,6 +117,13 @@ _CONTEXT: Final = encode_base64(b"customer 42")  # of a derived key
 def operations_shown(kind: TransitType) -> Sequence[TransitOperation]:
     """The operations that the programs show. A MAC only if the keys have no other use."""
     return [operation for operation in kind.modes if operation != "mac"] or ["mac"]
+
+
+def programs_of(language: str, kind: TransitType, operation: TransitOperation) -> Sequence[Program]:
+    """None if the client does not do this: SOPS only encrypts, and sends no context for a derived key."""
+    if language == "sops" and kind.is_derived:
+        return ()
+    return _PROGRAMS.get((language, operation), ())
 
 
 def placeholders_of(kind: TransitType, transit_name: str, operation: TransitOperation) -> Mapping[str, str]:

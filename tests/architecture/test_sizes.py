@@ -19,7 +19,7 @@ CEILINGS = {
     "canaries": 4_902,
     "ciphercanary": 3_524,
     "console": 5_271,
-    "crypto_ops": 10_844,
+    "crypto_ops": 10_864,
     "demo": 1_233,
     "dialects": 2_297,
     "kernel": 16_572,

@@ -146,6 +146,7 @@ def test_use_it_has_programs_for_each_client(admin, create, settings):
     for language, call in {
         "hvac": 'transit.encrypt_data("Orders_v2", message, mount_point="transit")',
         "bao": "bao write -field=ciphertext transit/encrypt/Orders_v2",
+        "sops": '--hc-vault-transit "$VAULT_ADDR/v1/transit/keys/Orders_v2"',
         "curl": '"$VAULT_ADDR/v1/transit/encrypt/Orders_v2"',
     }.items():
         first, others = _programs(browser, key, language)
@@ -154,6 +155,13 @@ def test_use_it_has_programs_for_each_client(admin, create, settings):
         assert call in others
         assert "@@" not in others
     ast.parse(_programs(browser, create("letters"), "hvac")[1])
+
+
+@pytest.mark.parametrize("name", ["rows", "releases", "marks"])
+def test_use_it_offers_sops_only_where_it_can_decrypt(admin, create, name):
+    """It sends no context, and only encrypts."""
+    page = text(signed_in(admin).get(f"/keys/{create(name).name}/use/"))
+    assert re.findall(r'href="\?lang=(\w+)"', page) == ["hvac", "bao", "curl"]
 
 
 @pytest.mark.django_db(transaction=True)
