@@ -62,8 +62,8 @@ def main(url: str) -> int:
         show(program, played.steps - len(played.problems), played.steps)
     found = list(shown_programs.problems(url, os.environ["CC_ADMIN_PASSWORD"], environment_of(url, token)))
     print(*filter(None, found), sep="\n", file=sys.stderr)
-    show("programs", found.count(""), len(found))
-    has_failed |= any(found)
+    show("programs", found.count(""), shown_programs.COUNT)
+    has_failed |= any(found) or len(found) != shown_programs.COUNT
     return 1 if has_failed else 0
 
 

@@ -120,7 +120,7 @@ def operations_shown(kind: TransitType) -> Sequence[TransitOperation]:
 
 
 def programs_of(language: str, kind: TransitType, operation: TransitOperation) -> Sequence[Program]:
-    """None if the client does not do this: SOPS only encrypts, and sends no context for a derived key."""
+    """Empty if the client does not do this: SOPS only encrypts, and sends no context for a derived key."""
     if language == "sops" and kind.is_derived:
         return ()
     return _PROGRAMS.get((language, operation), ())
