@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Protocol
 from uuid import UUID
 
-from accounts.roles import ROLES, sees_all
+from accounts.roles import Rights
 from kernel.http.addresses import Networks
 from kernel.identities import Identity
 
@@ -76,7 +76,7 @@ class _Holder(Protocol):
     @property
     def identity(self) -> Identity: ...
     @property
-    def role(self) -> str: ...
+    def rights(self) -> Rights: ...
     @property
     def permissions(self) -> frozenset[str]: ...
     @property
@@ -119,13 +119,13 @@ def authorize(
     ``client_ip`` is the canonical address of the request, for grants that are limited to networks. Without ``now``, no
     grant that expires allows anything.
     """
-    limits, role = principal.limits, principal.role
+    limits, rights = principal.limits, principal.rights
     if permission not in principal.permissions:
-        if limits is not None and permission in ROLES.get(role, ()):
+        if limits is not None and permission in rights.permissions:
             return Verdict(False, limits.rule)
-        return _by_role(role, is_allowed=False)
+        return _by_role(rights.role, is_allowed=False)
     if protected is None:
-        return _by_role(role, is_allowed=True)
+        return _by_role(rights.role, is_allowed=True)
     return _authorize_use(principal, permission, protected, now, client_ip)
 
 
@@ -141,14 +141,14 @@ def _authorize_use(
     principal: _Holder, permission: str, protected: _Protected, now: datetime | None, client_ip: str
 ) -> Verdict:
     """Decide for a principal who has the permission."""
-    limits, identity, role = principal.limits, principal.identity, principal.role
+    limits, identity, rights = principal.limits, principal.identity, principal.rights
     if limits is not None and limits.key_ids is not None and protected.protected_id not in limits.key_ids:
         return Verdict(False, limits.rule)
-    if sees_all(role, permission):
-        return _by_role(role, is_allowed=True)
+    if permission in rights.on_all:
+        return _by_role(rights.role, is_allowed=True)
     if protected.owner == identity:
         return OWNER
-    for holder in (identity.entity, role_holder(role)):
+    for holder in (identity.entity, role_holder(rights.role)):
         for grant in protected.grants.get(holder, ()):
             if grant.covers(permission, now, client_ip):
                 return grant.verdict

@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 from uuid import UUID
 
 from accounts.authorization import TokenLimits, authorize
-from accounts.roles import PERMISSIONS, SYSTEM, roles_with, sees_all, word_of
+from accounts.roles import DEVELOPER, PERMISSIONS, ROLES, SYSTEM, SYSTEM_RIGHTS, Rights, word_of
 from audit.log.events import Actor, Source
 from kernel.errors import Denied, RecentAuthRequired, SecondFactorRequired, Unauthenticated
 from kernel.freshness.stamps import EpochStamp
@@ -28,7 +28,8 @@ def user_entity(user_id: UUID) -> str:
 class Principal:
     """An authenticated caller: an identity with the rights of this request.
 
-    ``permissions`` are those of the role, reduced to the scopes of a service token, whose other limits are ``limits``.
+    ``rights`` are those of the role. ``permissions`` are the same, reduced to the scopes of a service token, whose other
+    limits are ``limits``.
     ``stamp`` holds the epochs that were read *before* the rows this value was built from. ``not_after`` is the
     time (aware UTC) at which the value expires. Both are None if they do not apply. ``must_enrol``: the role requires
     a second factor that the user has not set up; until then the caller has no permission. ``has_second_factor``: the
@@ -38,7 +39,7 @@ class Principal:
 
     actor: Actor
     identity: Identity
-    role: str
+    rights: Rights
     permissions: frozenset[str]
     must_enrol: bool = False
     has_second_factor: bool = False
@@ -58,7 +59,11 @@ class Principal:
     def system(cls, name: str, source: Source) -> Self:
         """The application itself (a command, a scheduled task), with every permission on all objects."""
         actor = Actor.system(name, source)
-        return cls(actor=actor, identity=Identity.SYSTEM, role=SYSTEM, permissions=PERMISSIONS)
+        return cls(actor=actor, identity=Identity.SYSTEM, rights=SYSTEM_RIGHTS, permissions=PERMISSIONS)
+
+    @property
+    def role(self) -> str:
+        return self.rights.role
 
     @property
     def user_id(self) -> UUID | None:
@@ -81,7 +86,7 @@ class Principal:
         return word in self.permissions
 
     def require(self, word: str) -> None:
-        """Raises Denied, naming the roles that have the permission, unless the caller has it."""
+        """Raises Denied unless the caller has the permission."""
         verdict = authorize(self, word)
         if not verdict.is_allowed:
             if self.must_enrol:
@@ -91,8 +96,7 @@ class Principal:
                     f"This token does not have the scope {word_of(word)}.",
                     extra={"permission": word, "rule": verdict.rule},
                 )
-            extra = {"permission": word, "roles": roles_with(word), "rule": verdict.rule}
-            raise Denied(f"You need the permission {word}.", extra=extra)
+            raise Denied(f"You need the permission {word}.", extra={"permission": word, "rule": verdict.rule})
 
     @property
     def is_migrating(self) -> bool:
@@ -108,13 +112,34 @@ class Principal:
                 extra={"rule": "migration-token"},
             )
 
+    def sees_all(self, word: str) -> bool:
+        """Whether the role has the permission on all objects. A service token can allow less: see ``scope``."""
+        return word in self.rights.on_all
+
     def scope(self, word: str) -> PermissionScope:
         """Whether the permission covers all objects or the caller's own. Raises Denied without the permission."""
         self.require(word)
         has_chosen_keys = self.limits is not None and self.limits.key_ids is not None
         if has_chosen_keys and word.startswith(KEY_WORDS):
             return "own"
-        return "all" if sees_all(self.role, word) else "own"
+        return "all" if self.sees_all(word) else "own"
+
+    def lacks(self, rights: Rights) -> frozenset[str]:
+        """The permissions because of which the caller cannot give these rights, or change a holder of them.
+
+        Otherwise a user manager could make an administrator, or take over the account of one. What a developer has
+        does not count: it gives access to no key without a grant.
+        """
+        return rights.excess_over(self.rights, ROLES[DEVELOPER])
+
+    def require_rights(self, rights: Rights) -> None:
+        """Raises Denied if the caller ``lacks`` some of them."""
+        if lacked := self.lacks(rights):
+            raise Denied(
+                f"The role {rights.role} has permissions that you do not have: {', '.join(sorted(lacked))}. "
+                "An administrator can do this.",
+                extra={"rule": "more-rights"},
+            )
 
     def require_recent_sign_in(self, now: datetime) -> None:
         """Raises RecentAuthRequired if a person's sign-in is older than ten minutes."""

@@ -76,6 +76,7 @@ CC_ADMIN_PASSWORD = env.str("CC_ADMIN_PASSWORD", "")
 # --- tokens and keys
 CC_ACCESS_TOKEN_MINUTES = env.number("CC_ACCESS_TOKEN_MINUTES", 30)
 CC_REFRESH_TOKEN_DAYS = env.number("CC_REFRESH_TOKEN_DAYS", 7)
+CC_ADMIN_USES_KEYS = env.bool("CC_ADMIN_USES_KEYS", True)
 CC_REQUIRE_POLICY = env.bool("CC_REQUIRE_POLICY", False)
 CC_REQUIRE_SECOND_FACTOR = env.choices("CC_REQUIRE_SECOND_FACTOR", roles.ROLES)
 
@@ -261,7 +262,6 @@ SECURE_HSTS_SECONDS = 31_536_000 if CC_TLS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CC_TRUSTED_PROXIES else None
 # With no-referrer, browsers send "Origin: null" with every form, which the CSRF check must refuse.
 SECURE_REFERRER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
 SECURE_CSP = {
     "default-src": [CSP.NONE],
     **{f"{kind}-src": [CSP.SELF] for kind in ("script", "style", "img", "font", "connect")},

@@ -8,7 +8,6 @@ from accounts.models import User
 from accounts.origin import Origin
 from accounts.passwords import require_acceptable
 from accounts.principals import SIGNING_KEYS, Principal, user_entity
-from accounts.roles import ROLES
 from accounts.sessions.services.sessions import refresh, sign_out, sign_out_of_browser
 from accounts.sign_in.services import check_password, known_username, sign_in, sign_in_to_browser
 from accounts.users.services.creation import create_user
@@ -111,8 +110,8 @@ def _principal(username: str, origin: Origin) -> Principal:
     return Principal(
         actor=origin.user(user.id, user.username, auth_method="password"),
         identity=Identity.user(user.id),
-        role=user.role,
-        permissions=ROLES[user.role],
+        rights=user.rights,
+        permissions=user.permissions,
         subject_version=user.subject_version,
         auth_time=process_now(),
         stamp=stamp,

@@ -26,17 +26,32 @@ from tests.endpoints import (
 from tests.personas import ApiClient, make_persona, make_service_account
 
 ALL, OWN = "all", "own"
+ROLES = ("anonymous", "admin", "operator", "developer", "auditor", "key_manager", "user_manager")
 # From the contract: the roles with each permission, and the objects that it covers. Other roles have nothing.
 PERMISSIONS = {
-    "keys.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},
-    "keys.create": {"admin": ALL, "developer": ALL},
-    "keys.update": {"admin": ALL},
-    "keys.rotate": {"admin": ALL, "operator": ALL},
-    "keys.disable": {"admin": ALL, "operator": ALL},
-    "keys.revoke": {"admin": ALL},
-    "keys.destroy": {"admin": ALL},
-    "policies.read": {"admin": ALL, "operator": ALL, "developer": ALL, "auditor": ALL},
-    "policies.manage": {"admin": ALL},
+    "keys.read": {
+        "admin": ALL,
+        "operator": ALL,
+        "developer": OWN,
+        "auditor": ALL,
+        "key_manager": ALL,
+        "user_manager": OWN,
+    },
+    "keys.create": {"admin": ALL, "developer": ALL, "key_manager": ALL},
+    "keys.update": {"admin": ALL, "key_manager": ALL},
+    "keys.rotate": {"admin": ALL, "operator": ALL, "key_manager": ALL},
+    "keys.disable": {"admin": ALL, "operator": ALL, "key_manager": ALL},
+    "keys.revoke": {"admin": ALL, "key_manager": ALL},
+    "keys.destroy": {"admin": ALL, "key_manager": ALL},
+    "policies.read": {
+        "admin": ALL,
+        "operator": ALL,
+        "developer": ALL,
+        "auditor": ALL,
+        "key_manager": ALL,
+        "user_manager": ALL,
+    },
+    "policies.manage": {"admin": ALL, "key_manager": ALL},
     "crypto.encrypt": {"admin": ALL, "developer": OWN},
     "crypto.decrypt": {"admin": ALL, "developer": OWN},
     "crypto.reencrypt": {"admin": ALL, "developer": OWN},
@@ -51,24 +66,45 @@ PERMISSIONS = {
     "crypto.jwt": {"admin": ALL, "developer": OWN},
     "crypto.random": {"admin": ALL, "operator": ALL, "developer": ALL},
     "crypto.inspect": {"admin": ALL, "operator": ALL, "developer": OWN},
-    "operations.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},
-    "audit.read": {"admin": ALL, "operator": ALL, "developer": OWN, "auditor": ALL},
+    "operations.read": {
+        "admin": ALL,
+        "operator": ALL,
+        "developer": OWN,
+        "auditor": ALL,
+        "key_manager": ALL,
+        "user_manager": OWN,
+    },
+    "audit.read": {
+        "admin": ALL,
+        "operator": ALL,
+        "developer": OWN,
+        "auditor": ALL,
+        "key_manager": ALL,
+        "user_manager": OWN,
+    },
     "audit.export": {"admin": ALL, "auditor": ALL},
     "audit.resolve": {"admin": ALL},
-    "keys.grant": {"admin": ALL},
-    "keys.import": {"admin": ALL},
+    "keys.grant": {"admin": ALL, "key_manager": ALL},
+    "keys.import": {"admin": ALL, "key_manager": ALL},
     "keys.export": {"admin": ALL},
-    "users.read": {"admin": ALL, "auditor": ALL},
-    "users.manage": {"admin": ALL},
-    "tokens.manage": {"admin": ALL, "operator": OWN, "developer": OWN, "auditor": OWN},
+    "users.read": {"admin": ALL, "auditor": ALL, "key_manager": ALL, "user_manager": ALL},
+    "users.manage": {"admin": ALL, "user_manager": ALL},
+    "tokens.manage": {
+        "admin": ALL,
+        "operator": OWN,
+        "developer": OWN,
+        "auditor": OWN,
+        "key_manager": OWN,
+        "user_manager": ALL,
+    },
     "webhooks.manage": {"admin": ALL},
     "system.manage": {"admin": ALL},
     "vault.manage": {"admin": ALL},
-    "system.read": {"admin": ALL, "operator": ALL, "auditor": ALL},
-    AUTHENTICATED: {"admin": OWN, "operator": OWN, "developer": OWN, "auditor": OWN},  # their own account
+    "system.read": {"admin": ALL, "operator": ALL, "auditor": ALL, "key_manager": ALL},
+    AUTHENTICATED: dict.fromkeys(ROLES[1:], OWN),  # their own account
 }
 # The roles whose tokens cannot have a permission of the role as a scope.
-NO_SCOPE = {"tokens.manage": {"admin", "operator", "developer", "auditor"}, "audit.export": {"auditor"}}
+NO_SCOPE = {"tokens.manage": set(ROLES[1:]), "audit.export": {"auditor"}}
 # The recent sign-in is required for a field of the body, after the object was found.
 AFTER_LOOKUP = {("api-user", "PATCH")}
 # The permission that the kind of the object also requires, and the status of a refusal by it.
@@ -76,10 +112,11 @@ OF_THE_KIND = {
     ("operation-cancel", "POST"): ("crypto.reencrypt", 403),
     ("operation-result", "GET"): ("audit.export", 404),
 }
+# The permission that decides which of these objects exist for the caller, if it is not that of the endpoint.
+READING_OF = {"key": "keys.read"}
 # Open to the owner only, of an object that others may see.
 OWNER_ONLY = {("token-rotate", "POST"): "token-owner"}
 USER, SERVICE_ACCOUNT = "user", "service_account"
-ROLES = ("anonymous", "admin", "operator", "developer", "auditor")
 READING = ("GET", "HEAD")
 OBJECTS = ("own", "other's", "missing")
 ROUTES = all_routes()
@@ -133,9 +170,11 @@ def outcome_about(caller, route, method, kind):
     endpoint = endpoint_of(route, method)
     permission, status = permission_of_kind(route, method)
     rule = refusing_rule(caller, route, method, permission)
+    reading = READING_OF.get(endpoint.about, endpoint.permission)
     if rule:
-        return Outcome(404) if kind == "missing" or status == 404 else Outcome(status, rule)
-    reach = PERMISSIONS[permission][caller.role]
+        is_hidden = kind == "other's" and PERMISSIONS[reading][caller.role] == OWN
+        return Outcome(404) if kind == "missing" or is_hidden or status == 404 else Outcome(status, rule)
+    reach = OWN if OWN in {PERMISSIONS[each][caller.role] for each in (permission, reading)} else ALL
     visible = (
         not endpoint.about
         or kind == "own"
@@ -183,7 +222,9 @@ class People:
 
     def new_account(self, role, identity=USER):
         make = make_service_account if identity == SERVICE_ACCOUNT else make_persona
-        return make(f"{role}-{next(self.numbers)}", role if role in ROLES[1:] else "developer")
+        return make(
+            f"{role.replace('_', '-')}-{next(self.numbers)}", role if role in ROLES[1:] else "developer"
+        )
 
     def client(self, role, identity=USER):
         return ApiClient() if role == "anonymous" else self.account(role, identity).api

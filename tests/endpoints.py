@@ -296,6 +296,8 @@ def _policy(permission, status=200, **fields):
 
 def _transfer(_target, account):
     owner = account.principal.identity
+    if not account.user.rights.use_keys:
+        owner = make_persona(f"owner-{next(_numbers)}", "developer").user.identity
     return {"owner_type": owner.type.value, "owner_id": str(owner.id), **REASON}
 
 
@@ -598,7 +600,7 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     },
     "api-user": {
         "GET": Endpoint("users.read", about="user", state=USER, statements=CALLER + 2 + CLOCK),
-        "PATCH": _user(body=lambda *_: {"role": "auditor", **REASON}, not_by_token=RECENT),
+        "PATCH": _user(body=lambda *_: {"role": "user_manager", **REASON}, not_by_token=RECENT),
     },
     "api-user-invitation": {"POST": _user(INVITED, not_by_token=RECENT), "DELETE": _user(INVITED, 204)},
     "api-user-password-reset": {"POST": _user(body=lambda *_: REASON, not_by_token=RECENT)},

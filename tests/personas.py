@@ -124,7 +124,7 @@ def with_token(owner: Persona, scopes: Collection[str] = (), **limits: Any) -> P
     is_person = isinstance(owner.user, User)
     text = TokenFactory(
         principal=owner.principal if is_person else SYSTEM,
-        scopes=_scopes_within(scopes or scopes_for(owner.user.role) - {"vault.manage"}, limits),
+        scopes=_scopes_within(scopes or scopes_for(owner.user.rights) - {"vault.manage"}, limits),
         account_id=None if is_person else owner.user.id,
         **limits,
     ).text

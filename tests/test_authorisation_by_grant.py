@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from accounts.models.roles import rights_of
 from accounts.principals import KEY_WORDS, Principal
 from accounts.roles import GRANTABLE, word_of
 from accounts.service_accounts.services.tokens import scopes_for
@@ -186,7 +187,7 @@ class Keys:
         if cell.credential == SESSION:
             return account
         scopes, limits = TOKENS[cell.credential](
-            scopes_for(cell.caller.role), cell.endpoint.permission, target.key_id
+            scopes_for(rights_of(cell.caller.role)), cell.endpoint.permission, target.key_id
         )
         token = (cell.caller, scopes, *limits.values())
         if token not in self.senders:

@@ -7,9 +7,10 @@ from typing import ClassVar, Self
 
 from django.db import models
 
+from accounts.models.roles import rights_of
 from accounts.models.users import User
 from accounts.principals import Principal
-from accounts.roles import ROLES, word_of
+from accounts.roles import LABELS, Rights, word_of
 from kernel.identities import Identity
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
@@ -35,7 +36,7 @@ class ServiceAccount(MacProtectedRow):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=LONGEST_NAME, unique=True)
     description = models.TextField(blank=True)
-    role = models.CharField(max_length=20, choices=[(role, role) for role in ROLES])
+    role = models.CharField(max_length=20, choices=list(LABELS.items()))
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
@@ -45,11 +46,6 @@ class ServiceAccount(MacProtectedRow):
     class Meta:
         db_table = "service_accounts"
         ordering = ["name"]
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(role__in=list(ROLES)), name="service_accounts_role_is_known"
-            )
-        ]
 
     def __str__(self) -> str:
         return self.name
@@ -63,8 +59,12 @@ class ServiceAccount(MacProtectedRow):
         return Identity.service_account(self.id)
 
     @property
+    def rights(self) -> Rights:
+        return rights_of(self.role)
+
+    @property
     def permissions(self) -> frozenset[str]:
-        return ROLES[self.role]
+        return self.rights.permissions
 
     def mac_fields(self) -> tuple[MacField, ...]:
         return self.id, self.name, self.role, self.is_active

@@ -13,7 +13,9 @@ from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 
 from accounts.errors import SessionEnded
-from accounts.roles import ROLES, sees_all
+from accounts.models.roles import rights_of
+from accounts.principals import Principal
+from accounts.roles import LABELS, Rights
 from audit.models import Reader
 from kernel.databases.rows import first_of
 from kernel.errors import Refused
@@ -56,6 +58,12 @@ class UserQuerySet(models.QuerySet["User"]):
         """Return the user, locked until the transaction ends. Raises NotFound, IntegrityFailed."""
         user = first_of(self.select_for_update().filter(pk=user_id))
         check_locked(user)
+        return user
+
+    def lock_managed(self, principal: Principal, user_id: uuid.UUID) -> "User":
+        """``lock`` for a change by a user manager. Raises Denied if the user has rights that the principal lacks."""
+        user = self.lock(user_id)
+        principal.require_rights(user.rights)
         return user
 
     def lock_unchanged(self, seen: "User") -> "User":
@@ -109,7 +117,7 @@ class User(MacProtectedRow, AbstractBaseUser):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     username = models.CharField(max_length=64, unique=True)
     email = models.EmailField(unique=True, null=True, blank=True)  # '' would violate uniqueness
-    role = models.CharField(max_length=20, choices=[(role, role) for role in ROLES])
+    role = models.CharField(max_length=20, choices=list(LABELS.items()))
     is_active = models.BooleanField(default=True)
     # Covered by the MAC, so that deleting the authenticator's row does not switch off the second factor.
     requires_second_factor = models.BooleanField(default=False, editable=False)
@@ -126,7 +134,6 @@ class User(MacProtectedRow, AbstractBaseUser):
         db_table = "users"
         ordering = ["username"]
         constraints = [
-            models.CheckConstraint(condition=models.Q(role__in=list(ROLES)), name="users_role_is_known"),
             # Stored in lower case, so that a plain unique constraint ignores case.
             models.CheckConstraint(
                 condition=models.Q(username=Lower("username")), name="users_username_is_lower_case"
@@ -195,9 +202,13 @@ class User(MacProtectedRow, AbstractBaseUser):
         return is_required and not self.requires_second_factor
 
     @property
+    def rights(self) -> Rights:
+        return rights_of(self.role)
+
+    @property
     def permissions(self) -> frozenset[str]:
         """Those of the role; none while a required second factor is missing."""
-        return frozenset() if self.must_enrol else ROLES[self.role]
+        return frozenset() if self.must_enrol else self.rights.permissions
 
     @property
     def is_staff(self) -> bool:
@@ -211,7 +222,7 @@ class User(MacProtectedRow, AbstractBaseUser):
 
     def has_module_perms(self, app_label: str) -> bool:
         is_admitted = self.is_active and not self.must_enrol
-        return is_admitted and sees_all(self.role, _VIEW_PERMISSIONS.get(app_label, ""))
+        return is_admitted and _VIEW_PERMISSIONS.get(app_label, "") in self.rights.on_all
 
     def _get_session_auth_hash(self, secret: str | bytes | None = None) -> str:
         # Django compares this at each request: a new password or subject version ends every browser session.

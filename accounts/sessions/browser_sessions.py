@@ -89,7 +89,7 @@ def principal_of(request: HttpRequest, user: User, stamp: EpochStamp) -> Princip
     return Principal(
         actor=origin_of(request, _source_of(request)).user(user.id, user.username),
         identity=user.identity,
-        role=user.role,
+        rights=user.rights,
         permissions=user.permissions,
         must_enrol=user.must_enrol,
         has_second_factor=request.session.get(_HAS_SECOND_FACTOR, False),

@@ -208,7 +208,7 @@ def authenticate_access_token(text: str, origin: Origin, *about: str) -> Princip
     return Principal(
         actor=actor,
         identity=user.identity,
-        role=user.role,
+        rights=user.rights,
         permissions=user.permissions,
         must_enrol=user.must_enrol,
         has_second_factor=family.auth_methods.startswith("password+"),

@@ -65,7 +65,7 @@ def authenticate_service_token(text: str, origin: Origin, about: tuple[str, ...]
     return Principal(
         actor=actor,
         identity=token.identity,
-        role=owner.role,
+        rights=owner.rights,
         permissions=owner.permissions & limits.scopes,
         must_enrol=owner.must_enrol,
         not_after=token.expires_at,
@@ -85,7 +85,7 @@ def renew_token_principal(principal: Principal, limits: TokenLimits) -> Principa
     owner = token.owner
     return replace(
         principal,
-        role=owner.role,
+        rights=owner.rights,
         permissions=owner.permissions & limits.scopes,
         must_enrol=owner.must_enrol,
         not_after=token.expires_at,

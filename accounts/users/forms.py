@@ -1,13 +1,13 @@
 """Forms for the management of users. They parse input; the services validate it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 
 from accounts.models import User, UserState
 from accounts.passwords import CHOOSING_HELP, password_field
-from accounts.roles import DESCRIPTIONS, ROLES
+from accounts.roles import DESCRIPTIONS, LABELS
 from kernel.pages.filter_forms import FilterForm
 from kernel.pages.forms import LongSelect, PageForm, ReasonForm, search_field
 from kernel.time_zones import zone_names
@@ -17,9 +17,7 @@ _PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"
 
 class UserFilterForm(FilterForm):
     search = search_field("Search by name or e-mail address")
-    role = forms.ChoiceField(
-        required=False, choices=[("", "Any role"), *((role, role.capitalize()) for role in ROLES)]
-    )
+    role = forms.ChoiceField(required=False, choices=[("", "Any role"), *LABELS.items()])
     state = forms.ChoiceField(
         required=False, choices=[("", "Any state"), *((word, word.capitalize()) for word in UserState)]
     )
@@ -42,9 +40,8 @@ class _RoleButtons(forms.RadioSelect):
 class RoleField(forms.ChoiceField):
     widget = _RoleButtons
 
-    def __init__(self, roles: Iterable[str] = ROLES, **kwargs: Any) -> None:
-        choices = [(role, role.capitalize()) for role in roles]
-        super().__init__(choices=choices, **kwargs)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=list(LABELS.items()), **kwargs)
         self.template_name = "accounts/role_choice.html"
 
 

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from accounts.models import ServiceAccount, ServiceToken, User
 from accounts.principals import Principal
-from accounts.roles import sees_all, word_of
+from accounts.roles import word_of
 from audit.browse.selection import LogCriteria
 from audit.log.events import Source
 from audit.models import AuditLog
@@ -68,7 +68,7 @@ def reach_of(incident: Incident) -> Reach | None:
 
 
 def _reach_of(holder: User | ServiceAccount, token: ServiceToken | None) -> str:
-    if sees_all(holder.role, "keys.read"):
+    if "keys.read" in holder.rights.on_all:
         keys = "and sees all keys"
     else:
         owned = Key.objects.owned_by(holder.identity).count()  # noqa: CC2 - a number only

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from accounts.principals import Principal
-from accounts.roles import AUDITOR
+from accounts.roles import AUDITOR, ROLES
 from console.home.facts import Facts
 from kernel import installation
 
@@ -40,13 +40,13 @@ def checklist(principal: Principal, facts: Facts) -> Sequence[_Step]:
                 url=reverse("first-key"),
             )
         )
-    if may("users.manage"):
+    if may("users.manage") and may("keys.grant"):
         steps.append(
             _Step("Connect an application", facts.has_application, url=reverse("application-connect"))
         )
     if steps:
         steps.append(_Step("Set up a second factor", facts.has_second_factor, url=reverse("mfa")))
-    if may("users.manage"):
+    if may("system.manage"):
         steps.append(
             _Step(
                 "Back up the key-encryption key",
@@ -54,6 +54,7 @@ def checklist(principal: Principal, facts: Facts) -> Sequence[_Step]:
                 how=_BACK_UP,
             )
         )
+    if may("users.manage") and not principal.lacks(ROLES[AUDITOR]):
         steps.append(
             _Step(
                 "Invite an auditor with read-only access",

@@ -1,10 +1,10 @@
 """Forms of service accounts."""
 
-from typing import Any, Final
+from typing import Any
 
 from django import forms
 
-from accounts.roles import ADMIN, AUDITOR, DEVELOPER, OPERATOR
+from accounts.roles import DEVELOPER
 from accounts.service_accounts.services.accounts import MAX_DESCRIPTION
 from accounts.users.forms import RoleField
 from console.tokens.forms import ExpiryForm
@@ -13,12 +13,10 @@ from keys.access.forms import TagReasonForm
 from keys.explanations import OPERATION_LABELS
 from keys.forms import KeyNamesInput, TagsField
 
-_ORDERED_ROLES: Final = (DEVELOPER, OPERATOR, AUDITOR, ADMIN)  # the usual one of applications first
-
 
 class ServiceAccountForm(PageForm):
     name = NewNameField()
-    role = RoleField(_ORDERED_ROLES, initial=DEVELOPER)
+    role = RoleField(initial=DEVELOPER)
     description = forms.CharField(
         required=False,
         max_length=MAX_DESCRIPTION,

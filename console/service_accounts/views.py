@@ -28,6 +28,7 @@ from kernel.pages.form_views import FormView
 from kernel.pages.operations import Operation, OperationView, Subject, confirm
 from kernel.pages.views import PageView
 from kernel.rules import Rule
+from keys.changing import MANAGE as GRANT
 from keys.explanations import OPERATION_LABELS
 from keys.lifecycle import Status
 from keys.models import Key
@@ -57,6 +58,7 @@ class ServiceAccountListView(ShowsLog, PageView[Principal]):
             next_after=window[LIMIT - 1].name if len(window) > LIMIT else "",
             is_first=not after,
             may_manage=self.principal.has_permission(_MANAGE),
+            may_connect=self.principal.has_permission(_MANAGE) and self.principal.has_permission(GRANT),
         )
 
 
@@ -91,6 +93,7 @@ class ConnectView(FormView[Principal, ConnectForm]):
     return_name = "service-accounts-page"
 
     def form(self, data: QueryDict | None = None) -> ConnectForm:
+        self.principal.require(GRANT)
         name = self.request.GET.get("key", "")
         key = reading.key_named(principal=self.principal, name=name) if data is None and name else None
         initial = (
@@ -154,7 +157,7 @@ class ServiceAccountView(ShowsLog, PageView[Principal]):
 
     def get(self, request: HttpRequest, account_id: UUID) -> HttpResponse:  # noqa: ARG002 - Django's signature
         account = service_accounts.get_service_account(principal=self.principal, account_id=account_id)
-        may_manage = self.principal.has_permission(_MANAGE)
+        may_manage = self.principal.has_permission(_MANAGE) and not self.principal.lacks(account.rights)
         return self.page(
             account=account,
             description=DESCRIPTIONS[account.role],

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django import forms
 
-from accounts.roles import permission_of, word_of
+from accounts.roles import Rights, permission_of, word_of
 from accounts.service_accounts.services.accounts import MAX_OVERLAP_HOURS
 from accounts.service_accounts.services.tokens import MAX_LIFETIME, MAX_NAME, scopes_for
 from console.tokens.services import LONG
@@ -91,9 +91,9 @@ class TokenForm(ExpiryForm):
 
     field_order = ("name", "scopes", "keys", "lifetime", "expires_at", "networks")
 
-    def __init__(self, *args: Any, role: str, key_names: Sequence[str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, rights: Rights, key_names: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        allowed = sorted(scopes_for(role))
+        allowed = sorted(scopes_for(rights))
         uses = [permission for permission in _USES if permission in allowed]
         others = [scope for scope in allowed if scope not in uses]
         groups = (("Use keys", uses), ("Other permissions", others))

@@ -10,8 +10,8 @@ from django.db.models import F, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from accounts.models import ServiceToken
+from accounts.models.roles import list_rights
 from accounts.principals import KEY_WORDS, Principal
-from accounts.roles import ROLES
 from accounts.service_accounts.services.tokens import scopes_for
 from accounts.tokens.services.listing import (
     ListedToken,
@@ -91,9 +91,9 @@ def _is_broad() -> Q:
     for prefix in KEY_WORDS:
         with_keys |= Q(words__contains=f'"{prefix}')
     broad = Q(key_ids__isnull=True) & with_keys
-    for role in ROLES:
-        every = Q(user__role=role) | Q(service_account__role=role)
-        for scope in sorted(scopes_for(role)):
+    for rights in list_rights():
+        every = Q(user__role=rights.role) | Q(service_account__role=rights.role)
+        for scope in sorted(scopes_for(rights)):
             every &= Q(words__contains=f'"{scope}"')
         broad |= every
     return broad

@@ -13,7 +13,7 @@ from django_htmx.http import push_url
 from accounts import actions
 from accounts.models import ServiceAccount, ServiceToken
 from accounts.principals import Principal
-from accounts.roles import ROLES
+from accounts.roles import Rights
 from accounts.service_accounts.services import accounts as service_accounts
 from accounts.service_accounts.services import tokens as service_tokens
 from accounts.service_accounts.services.tokens import CreatedToken, TokenRequest
@@ -127,8 +127,8 @@ class NewTokenView(FormView[Principal, TokenForm]):
 
     def form(self, data: QueryDict | None = None) -> TokenForm:
         principal, account = self.principal, self.account
-        owner = principal if account is None else _as_owner(principal, account.identity, account.role)
-        return TokenForm(data, role=owner.role, key_names=self._suggested_keys(owner))
+        owner = principal if account is None else _as_owner(principal, account.identity, account.rights)
+        return TokenForm(data, rights=owner.rights, key_names=self._suggested_keys(owner))
 
     def _suggested_keys(self, owner: Principal) -> list[str]:
         """Active keys that the owner may use, or if there are none, those that the user may use."""
@@ -205,7 +205,7 @@ def _show_token(view: PageView[Principal], _: ListedToken | None, created: Creat
 
 def _usable_key(principal: Principal, token: ServiceToken) -> Key | None:
     """An active key with which the token can encrypt, for the example."""
-    owner = _as_owner(principal, token.identity, token.owner.role)
+    owner = _as_owner(principal, token.identity, token.owner.rights)
     found = services.list_keys(principal=owner, only={"status": Status.ACTIVE}).filter(purpose="encrypt")
     return (found if token.key_ids is None else found.filter(pk__in=token.key_ids)).first()
 
@@ -217,13 +217,13 @@ def _keys_without_grant(principal: Principal, token: ServiceToken) -> list[str]:
     """
     if not token.key_ids:
         return []
-    owner = _as_owner(principal, token.identity, token.owner.role)
+    owner = _as_owner(principal, token.identity, token.owner.rights)
     return services.names_out_of_reach(principal=principal, owner=owner, key_ids=token.key_ids)
 
 
-def _as_owner(principal: Principal, identity: Identity, role: str) -> Principal:
+def _as_owner(principal: Principal, identity: Identity, rights: Rights) -> Principal:
     """The rights of a token's owner without limits, for reading only."""
-    return Principal(actor=principal.actor, identity=identity, role=role, permissions=ROLES[role])
+    return Principal(actor=principal.actor, identity=identity, rights=rights, permissions=rights.permissions)
 
 
 def _encryption(key: Key | None) -> str:

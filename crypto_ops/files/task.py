@@ -93,7 +93,7 @@ def _requester_of(job: FileJob) -> Principal:
     return Principal(
         actor=Actor(**job.actor_facts),
         identity=holder.identity,
-        role=holder.role,
+        rights=holder.rights,
         permissions=holder.permissions,
         stamp=stamp,
     )

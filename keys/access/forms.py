@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django import forms
 
 from accounts.holders import KnownHolder
-from accounts.roles import ROLES, uses_keys
+from accounts.models.roles import roles_that_use_keys
 from kernel.identities import IdentityType
 from kernel.pages.forms import (
     CheckboxTags,
@@ -67,7 +67,7 @@ class NewGrantForm(PageForm):
         operations = dict(choice for key in keys for choice in _operations(key))
         offer(self, "operations", operations.items())
         known = users_of_keys(holders)
-        roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in filter(uses_keys, ROLES)]
+        roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in roles_that_use_keys()]
         offer(self, "holder", [("", "Choose …"), *known, *roles])
 
     def grant_request(self) -> GrantRequest:
@@ -130,7 +130,7 @@ class GrantForm(NewGrantForm, TagReasonForm):
 def users_of_keys(holders: Iterable[KnownHolder]) -> list[tuple[str, str]]:
     """The choices of those who can use keys: ``user:<id>`` or ``service_account:<id>``, and the label."""
     return [
-        (each.identity.entity, _label(each)) for each in holders if each.is_active and uses_keys(each.role)
+        (each.identity.entity, _label(each)) for each in holders if each.is_active and each.rights.use_keys
     ]
 
 

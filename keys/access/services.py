@@ -10,8 +10,9 @@ from django.db.models import QuerySet
 
 from accounts.authorization import Verdict, authorize
 from accounts.holders import find_holder
+from accounts.models.roles import list_rights, rights_of, roles_that_use_keys
 from accounts.principals import Principal
-from accounts.roles import GRANTABLE, ROLES, permission_of, uses_keys, word_of
+from accounts.roles import GRANTABLE, Rights, permission_of, word_of
 from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
@@ -172,9 +173,9 @@ def _new_grant(principal: Principal, request: GrantRequest) -> KeyGrant:
 
 def _require_holder(request: GrantRequest) -> None:
     if request.principal_type == ROLE:
-        if request.principal_id not in ROLES:
-            raise Invalid.of_field("principal_id", f"Choose one of: {', '.join(filter(uses_keys, ROLES))}.")
-        _require_use(request.principal_id)
+        if request.principal_id not in [each.role for each in list_rights()]:
+            raise Invalid.of_field("principal_id", f"Choose one of: {', '.join(roles_that_use_keys())}.")
+        _require_use(rights_of(request.principal_id))
         return
     holder_id = parse_uuid(request.principal_id)
     try:
@@ -184,14 +185,14 @@ def _require_holder(request: GrantRequest) -> None:
     if holder is None or holder.identity.type != request.principal_type:
         kind = request.principal_type.replace("_", " ")
         raise Invalid.of_field("principal_id", f"There is no {kind} with this id.")
-    _require_use(holder.role)
+    _require_use(holder.rights)
 
 
-def _require_use(role: str) -> None:
+def _require_use(rights: Rights) -> None:
     """Raises Invalid if a grant gives the role nothing."""
-    if not uses_keys(role):
-        fault = f"The role {role} cannot use keys, so this grant would give nothing."
-        remedy = f"Choose a holder with another role: {', '.join(filter(uses_keys, ROLES))}."
+    if not rights.use_keys:
+        fault = f"The role {rights.role} cannot use keys, so this grant would give nothing."
+        remedy = f"Choose a holder with another role: {', '.join(roles_that_use_keys())}."
         raise Invalid.of_field("principal_id", f"{fault} {remedy}")
 
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from accounts.authorization import Verdict
 from accounts.holders import KnownHolder
-from accounts.roles import ADMIN, ROLES, permission_of
+from accounts.models.roles import list_rights, rights_of
+from accounts.roles import KEY_USE, Rights, permission_of
 from kernel.identities import Identity, IdentityType, parse_uuid
 from keys.explanations import OPERATION_LABELS
 from keys.lifecycle import operations_of
@@ -20,7 +21,7 @@ class _RuleHolder:
     """The holder of a rule. ``problem`` is the reason why no rule gives them anything; "" if there is none."""
 
     name: str
-    role: str = ""
+    rights: Rights
     kind: str = ""
     identity: Identity = Identity.SYSTEM
     problem: str = ""
@@ -53,10 +54,16 @@ def holder_ids(grants: Iterable[KeyGrant], key: Key | None = None) -> set[UUID]:
 def access_rows(
     key: Key, grants: Iterable[KeyGrant], known: Iterable[KnownHolder], now: datetime
 ) -> list[AccessRow]:
-    """Administrators, the owner, and the holders of the grants. ``known`` includes those of ``holder_ids``."""
+    """Roles that may use all keys, the owner, and the holders of the grants. ``known`` includes those of ``holder_ids``."""
     holders = {each.identity.entity: _holder(each) for each in known}
     words = operations_of(key.algorithm, key.purpose)
-    rows = [_row(_everyone(ADMIN), "Role", words, words)]
+    rows = [
+        _row(
+            _everyone(rights), "Role", [word for word in words if permission_of(word) in rights.on_all], words
+        )
+        for rights in list_rights()
+        if rights.on_all & KEY_USE
+    ]
     if owner := holders.get(key.owner.entity):
         rows.append(_row(owner, "Owner", words, words))
     return rows + [_grant_row(grant, holders, words, now) for grant in grants]
@@ -103,8 +110,8 @@ def _holder(known: KnownHolder) -> _RuleHolder:
     is_account = known.identity.type is IdentityType.SERVICE_ACCOUNT
     return _RuleHolder(
         name=known.name,
-        role=known.role,
-        kind=f"Service account, {known.role}" if is_account else known.role.capitalize(),
+        rights=known.rights,
+        kind=f"Service account, {known.role}" if is_account else known.get_role_display(),
         identity=known.identity,
         problem=_problem(known),
     )
@@ -116,17 +123,19 @@ def _problem(known: KnownHolder) -> str:
     return "The user must set up a second factor before any rule applies." if known.must_enrol else ""
 
 
-def _everyone(role: str) -> _RuleHolder:
-    return _RuleHolder(name=f"Everyone with the role {role}", role=role)
+def _everyone(rights: Rights) -> _RuleHolder:
+    return _RuleHolder(name=f"Everyone with the role {rights.role}", rights=rights)
 
 
 def _grant_row(
     grant: KeyGrant, holders: Mapping[str, _RuleHolder], columns: Iterable[str], now: datetime
 ) -> AccessRow:
     if grant.principal_type == ROLE:
-        holder = _everyone(grant.principal_id)
+        holder = _everyone(rights_of(grant.principal_id))
     else:
-        unknown = _RuleHolder(name=grant.principal_id, problem="This holder no longer exists.")
+        unknown = _RuleHolder(
+            name=grant.principal_id, rights=Rights(""), problem="This holder no longer exists."
+        )
         holder = holders.get(grant.holder, unknown)
     source = f"Grant on the tag {grant.tag}" if grant.tag else "Grant on this key"
     is_expired = grant.expires_at is not None and grant.expires_at <= now
@@ -145,9 +154,9 @@ def _row(
     blocked = holder.problem
     if grant is not None and not grant.is_authentic:
         blocked = "This grant was altered outside the application."
-    able = {word for word in words if permission_of(word) in ROLES.get(holder.role, ())}
+    able = {word for word in words if permission_of(word) in holder.rights.permissions}
     missing = " or ".join(_verb(word) for word in words if word not in able)
-    lacks = f"The role {holder.role} cannot {missing}." if missing else ""
+    lacks = f"The role {holder.rights.role} cannot {missing}." if missing else ""
     applies = not blocked and not is_expired
     cells = [(OPERATION_LABELS[word], applies and word in able) for word in columns]
     return AccessRow(holder, source, cells, blocked or lacks, grant, is_expired)

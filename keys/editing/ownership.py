@@ -5,8 +5,8 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.holders import find_holder
+from accounts.models.roles import roles_that_use_keys
 from accounts.principals import Principal
-from accounts.roles import uses_keys
 from audit.log.events import RowChange
 from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound, VersionConflict
@@ -80,8 +80,9 @@ def _new_owner(owner_type: str, owner_id: UUID) -> Identity:
         raise Invalid.of_field(
             "owner_id", f"{holder.name} is disabled. Enable them first, or choose another owner."
         )
-    if not uses_keys(holder.role):
-        fault = f"The role {holder.role} cannot use keys. Choose an owner with the role admin or developer."
+    if not holder.rights.use_keys:
+        roles = ", ".join(roles_that_use_keys())
+        fault = f"The role {holder.role} cannot use keys. Choose an owner with another role: {roles}."
         raise Invalid.of_field("owner_id", fault)
     return holder.identity
 

@@ -8,7 +8,6 @@ from django.db.models.functions import Cast, Now
 
 from accounts.authorization import READ_KEYS
 from accounts.principals import Principal
-from accounts.roles import sees_all
 from kernel.identities import Identity
 from keys.models.grants import KeyGrant
 
@@ -21,7 +20,7 @@ def is_visible(principal: Principal) -> Q:
 
 def is_within_reach(principal: Principal) -> Q:
     """The keys that exist for the principal, as ``accounts.authorization.is_within_reach`` decides."""
-    condition = Q() if sees_all(principal.role, READ_KEYS) else _is_own_or_granted(principal)
+    condition = Q() if principal.sees_all(READ_KEYS) else _is_own_or_granted(principal)
     return condition & _is_within_limits(principal)
 
 
@@ -33,7 +32,7 @@ def visible_parts(principal: Principal) -> list[Q]:
     """
     principal.require(READ_KEYS)
     limits = _is_within_limits(principal)
-    if sees_all(principal.role, READ_KEYS):
+    if principal.sees_all(READ_KEYS):
         return [limits]
     own, [by_key, by_tag] = is_own(principal.identity), _is_granted(principal)
     return [own & limits, by_key & ~own & limits, by_tag & ~by_key & ~own & limits]

@@ -22,7 +22,6 @@ from django.core.cache import caches
 from django.db import DEFAULT_DB_ALIAS
 
 from accounts.principals import Principal
-from accounts.roles import sees_all
 from kernel.crypto.errors import MacMismatch
 from kernel.trust import system_keys
 from kernel.trust.row_mac import encode_fields
@@ -59,7 +58,7 @@ def keep(principal: Principal, key: Key) -> None:
 
     Not for a reader with a grant, because the cache key has no epoch of a grant on a tag.
     """
-    if not sees_all(principal.role, "keys.read") and key.owner != principal.identity:
+    if not principal.sees_all("keys.read") and key.owner != principal.identity:
         return
     place = _place(principal, key.id)
     if place:
@@ -72,7 +71,7 @@ def _place(principal: Principal, key_id: UUID) -> str:
     """The cache key of the entry; "" if the cache is off or the principal's stamp does not cover this key."""
     if principal.limits is not None:  # a token may be limited to some of its owner's keys
         return ""
-    reader = "all" if sees_all(principal.role, "keys.read") else principal.identity.entity
+    reader = "all" if principal.sees_all("keys.read") else principal.identity.entity
     stamp, entity = principal.stamp, key_entity(key_id)
     if not settings.CC_METADATA_CACHE_SECONDS or stamp is None or entity not in stamp.epochs:
         return ""

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from accounts.holders import require_permitted
 from accounts.principals import Principal
-from accounts.roles import SYSTEM
+from accounts.roles import SYSTEM_RIGHTS
 from audit.log.events import Actor, Source
 from audit.services.jobs import intact_request, record_end
 from kernel.clock import database_now
@@ -89,7 +89,7 @@ def _principal_of(job: KeyRotationJob) -> Principal:
     return Principal(
         actor=Actor(**job.actor_facts),
         identity=job.requester,
-        role=SYSTEM,
+        rights=SYSTEM_RIGHTS,
         permissions=frozenset({"keys.read", "keys.rotate"}),
     )
 

@@ -4,7 +4,8 @@ from django.conf import settings
 from django.db.models import Q
 
 from accounts.models import User, UserQuerySet
-from accounts.roles import ADMIN
+from accounts.models.roles import roles_with
+from accounts.roles import MANAGES_USERS
 from kernel.outbox.models import Notification
 from kernel.trust.row_heads import find_current
 from kernel.trust.row_mac import IntegrityFailed
@@ -34,5 +35,6 @@ def may_be_mailed(delivery: Delivery) -> bool:
 
 
 def _warned(notification: Notification) -> UserQuerySet:
-    """The user that the notification is about, and all active administrators."""
-    return User.objects.filter(Q(username=notification.object_name) | Q(role=ADMIN, is_active=True))
+    """The user that the notification is about, and all active users who manage users."""
+    managers = Q(role__in=roles_with(MANAGES_USERS), is_active=True)
+    return User.objects.filter(Q(username=notification.object_name) | managers)

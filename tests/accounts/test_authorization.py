@@ -41,8 +41,8 @@ def caller(role="developer", limits=None, permissions=None):
     return Principal(
         actor=Origin(client_ip="", user_agent="", request_id="").user(CALLER, "somebody"),
         identity=Identity.user(CALLER),
-        role=role,
-        permissions=ROLES[role] if permissions is None else frozenset(permissions),
+        rights=ROLES[role],
+        permissions=ROLES[role].permissions if permissions is None else frozenset(permissions),
         limits=limits,
     )
 

@@ -18,6 +18,7 @@ from accounts.errors import ProviderUnavailable, TokenRequestRefused
 from accounts.models import BrowserSession, ServiceAccount, TokenFamily
 from accounts.origin import Origin
 from accounts.principals import Principal
+from accounts.roles import ROLES
 from accounts.service_accounts.oauth import api as api_oauth
 from accounts.service_accounts.services import accounts
 from accounts.service_accounts.services import tokens as service_tokens
@@ -183,9 +184,9 @@ def test_the_rotated_secret_of_an_account_stays_valid_for_a_week_at_most():
 
 
 def test_the_description_of_an_account_has_1000_characters_at_most():
-    accounts._set_fields(ServiceAccount(), {"description": "x" * 1000})
+    accounts._set_fields(Principal.system("test", "api"), ServiceAccount(), {"description": "x" * 1000})
     with pytest.raises(Invalid):
-        accounts._set_fields(ServiceAccount(), {"description": "x" * 1001})
+        accounts._set_fields(Principal.system("test", "api"), ServiceAccount(), {"description": "x" * 1001})
 
 
 def test_the_name_of_a_service_token_has_64_characters_at_most(admin):
@@ -206,7 +207,7 @@ def test_the_user_agent_of_a_session_is_cut_to_200_characters(developer):
 
 
 def test_a_sign_in_is_recent_for_ten_minutes():
-    person = replace(Principal.system("test", "api"), role="admin", auth_time=NOW)
+    person = replace(Principal.system("test", "api"), rights=ROLES["admin"], auth_time=NOW)
     person.require_recent_sign_in(NOW + timedelta(minutes=10))
     with pytest.raises(RecentAuthRequired):
         person.require_recent_sign_in(NOW + timedelta(minutes=10, microseconds=1))

@@ -19,7 +19,7 @@ def test_a_created_and_an_invited_administrator_are_announced(admin):
     for add, given in ((create_user, {"password": None}), (invite_user, {})):
         for name, role in (("eve", ADMIN), ("oscar", OPERATOR)):
             add(principal=admin.principal, username=f"{name}-{add.__name__}", role=role, email=None, **given)
-    names = [text.split(" the rights")[0] for text in sentences()]
+    names = [text.split(" the role")[0] for text in sentences()]
     assert sorted(names) == ["ada gave eve-create_user", "ada gave eve-invite_user"]
 
 

@@ -25,9 +25,9 @@ def person(role, auth_time=NOW, **changes):
     return Principal(
         actor=actor,
         identity=Identity.user(user_id),
-        role=role,
+        rights=ROLES[role],
         auth_time=auth_time,
-        **{"permissions": ROLES[role], **changes},
+        **{"permissions": ROLES[role].permissions, **changes},
     )
 
 
@@ -40,7 +40,6 @@ def test_a_denial_names_the_missing_permission_and_who_has_it():
         developer.require("keys.revoke")
     assert refusal.value.extra == {
         "permission": "keys.revoke",
-        "roles": ["admin"],
         "rule": "role:developer",
     }
     with pytest.raises(Denied):
@@ -116,4 +115,4 @@ def test_an_anonymous_principal_may_do_nothing():
 
 def test_a_principal_cannot_be_changed():
     with pytest.raises(AttributeError):
-        person("developer").role = "admin"
+        person("developer").permissions = frozenset()

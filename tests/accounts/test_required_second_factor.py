@@ -70,7 +70,7 @@ def test_setting_it_up_over_the_api_gives_the_rights_of_the_role(developer):
     signed_in_as = developer.api.post("/auth/login", {"username": "dora", "password": PASSWORD}).json["user"]
     assert signed_in_as["permissions"] == []
     enrol(developer)
-    assert developer.api.get("/auth/me").json["permissions"] == sorted(ROLES["developer"])
+    assert developer.api.get("/auth/me").json["permissions"] == sorted(ROLES["developer"].permissions)
     assert developer.api.post("/api/v1/random", {"bytes": 16}).status == 200
 
 
@@ -109,7 +109,7 @@ def test_a_reset_or_a_removal_requires_it_again(developer):
 
 def test_a_service_token_of_such_a_user_has_no_permission_either(developer):
     enrol(developer)
-    principal = replace(developer.principal, permissions=ROLES["developer"])
+    principal = replace(developer.principal, permissions=ROLES["developer"].permissions)
     client = ApiClient(TokenFactory(principal=principal, scopes=["crypto.random"]).text)
     assert client.post("/api/v1/random", {"bytes": 16}).status == 200
     totp.reset_totp(principal=SYSTEM, user_id=developer.user.id)

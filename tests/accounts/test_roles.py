@@ -1,80 +1,94 @@
 import pytest
 
+from accounts.models.roles import rights_of, roles_that_use_keys
 from accounts.roles import (
     ADMIN,
     AUDITOR,
     DESCRIPTIONS,
     DEVELOPER,
     GRANTABLE,
+    KEY_MANAGER,
+    LABELS,
     OPERATOR,
     PERMISSIONS,
     ROLES,
-    SYSTEM,
+    SYSTEM_RIGHTS,
+    USER_MANAGER,
+    Rights,
     permission_of,
-    sees_all,
     word_of,
 )
 
 # The table of the API contract: "a" means all objects, "o" the user's own, "-" none.
-# columns: admin, operator, developer, auditor
+# columns: admin, key_manager, user_manager, operator, developer, auditor
 TABLE = {
-    "keys.read": "aaoa",
-    "keys.create": "a-a-",
-    "keys.update": "a---",
-    "keys.grant": "a---",
-    "keys.import": "a---",
-    "keys.rotate": "aa--",
-    "keys.disable": "aa--",
-    "keys.revoke": "a---",
-    "keys.destroy": "a---",
-    "keys.export": "a---",
-    "crypto.encrypt": "a-o-",
-    "crypto.decrypt": "a-o-",
-    "crypto.reencrypt": "a-o-",
-    "crypto.sign": "a-o-",
-    "crypto.verify": "a-o-",
-    "crypto.mac": "a-o-",
-    "crypto.derive": "a-o-",
-    "crypto.data_key": "a-o-",
-    "crypto.encapsulate": "a-o-",
-    "crypto.decapsulate": "a-o-",
-    "crypto.agree": "a-o-",
-    "crypto.jwt": "a-o-",
-    "crypto.random": "aaa-",
-    "crypto.inspect": "aaa-",
-    "policies.read": "aaaa",
-    "policies.manage": "a---",
-    "operations.read": "aaoa",
-    "audit.read": "aaoa",
-    "audit.export": "a--a",
-    "audit.resolve": "a---",
-    "users.read": "a--a",
-    "users.manage": "a---",
-    "tokens.manage": "aooo",
-    "webhooks.manage": "a---",
-    "system.read": "aa-a",
-    "system.manage": "a---",
-    "vault.manage": "a---",
+    "keys.read": "aaoaoa",
+    "keys.create": "aa--a-",
+    "keys.update": "aa----",
+    "keys.grant": "aa----",
+    "keys.import": "aa----",
+    "keys.rotate": "aa-a--",
+    "keys.disable": "aa-a--",
+    "keys.revoke": "aa----",
+    "keys.destroy": "aa----",
+    "keys.export": "a-----",
+    "crypto.encrypt": "a---o-",
+    "crypto.decrypt": "a---o-",
+    "crypto.reencrypt": "a---o-",
+    "crypto.sign": "a---o-",
+    "crypto.verify": "a---o-",
+    "crypto.mac": "a---o-",
+    "crypto.derive": "a---o-",
+    "crypto.data_key": "a---o-",
+    "crypto.encapsulate": "a---o-",
+    "crypto.decapsulate": "a---o-",
+    "crypto.agree": "a---o-",
+    "crypto.jwt": "a---o-",
+    "crypto.random": "a--aa-",
+    "crypto.inspect": "a--aa-",
+    "policies.read": "aaaaaa",
+    "policies.manage": "aa----",
+    "operations.read": "aaoaoa",
+    "audit.read": "aaoaoa",
+    "audit.export": "a----a",
+    "audit.resolve": "a-----",
+    "users.read": "aaa--a",
+    "users.manage": "a-a---",
+    "tokens.manage": "aoaooo",
+    "webhooks.manage": "a-----",
+    "system.read": "aa-a-a",
+    "system.manage": "a-----",
+    "vault.manage": "a-----",
 }
-COLUMNS = (ADMIN, OPERATOR, DEVELOPER, AUDITOR)
+COLUMNS = (ADMIN, KEY_MANAGER, USER_MANAGER, OPERATOR, DEVELOPER, AUDITOR)
 CELLS = [(word, role, cell) for word, row in TABLE.items() for role, cell in zip(COLUMNS, row, strict=True)]
 
 
 @pytest.mark.parametrize(("word", "role", "cell"), CELLS)
 def test_each_role_holds_what_the_table_says(word, role, cell):
-    assert (word in ROLES[role]) == (cell != "-")
-    assert sees_all(role, word) == (cell == "a")
+    assert (word in ROLES[role].permissions) == (cell != "-")
+    assert (word in ROLES[role].on_all) == (cell == "a")
 
 
 def test_the_table_is_complete():
-    assert set(TABLE) == PERMISSIONS
-    assert set(ROLES) == set(DESCRIPTIONS) == set(COLUMNS)
+    assert set(TABLE) == PERMISSIONS == SYSTEM_RIGHTS.on_all
+    assert set(ROLES) == set(DESCRIPTIONS) == set(LABELS) == set(COLUMNS)
 
 
-def test_the_system_reaches_everything_and_an_unknown_role_nothing():
-    assert all(sees_all(SYSTEM, word) for word in PERMISSIONS)
-    assert not any(sees_all("root", word) for word in PERMISSIONS)
-    assert not sees_all(SYSTEM, "keys.everything")
+def test_an_administrator_who_uses_no_keys_has_no_permission_to_use_or_disclose_one(settings):
+    settings.CC_ADMIN_USES_KEYS = False
+    lost = ROLES[ADMIN].excess_over(rights_of(ADMIN))
+    assert lost == {word for word in PERMISSIONS if word.startswith("crypto.")} | {
+        "keys.export",
+        "vault.manage",
+    }
+    assert rights_of(ADMIN).on_all == rights_of(ADMIN).permissions
+    assert [rights_of(role) for role in COLUMNS[1:]] == [ROLES[role] for role in COLUMNS[1:]]
+    assert roles_that_use_keys() == [DEVELOPER]
+
+
+def test_a_role_that_does_not_exist_has_no_permissions():
+    assert rights_of("root") == Rights("root")
 
 
 def test_scopes_and_grants_name_operations_without_their_prefix():

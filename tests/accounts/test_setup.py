@@ -17,6 +17,7 @@ from accounts.errors import AlreadySetUp, SetupLinkInvalid
 from accounts.models import SetupLink, User, links
 from accounts.origin import Origin
 from accounts.principals import Principal
+from accounts.roles import ROLES
 from accounts.sign_in import services as sign_in
 from accounts.users import link_codes
 from accounts.users.services import set_up as users
@@ -133,7 +134,7 @@ def test_an_account_of_any_role_ends_the_links(code, auditor):
 
 def test_links_are_the_applications_to_make(db):
     nobody = Principal(
-        actor=ORIGIN.anonymous(), identity=Identity.SYSTEM, role="auditor", permissions=frozenset()
+        actor=ORIGIN.anonymous(), identity=Identity.SYSTEM, rights=ROLES["auditor"], permissions=frozenset()
     )
     with pytest.raises(Denied):
         users.issue_setup_link(principal=nobody)

@@ -19,6 +19,6 @@ def caller(account_id=BILLING, role="developer", *, more=()):
     return Principal(
         actor=account(account_id),
         identity=Identity.service_account(account_id),
-        role=role,
-        permissions=ROLES[role] | set(more),
+        rights=ROLES[role],
+        permissions=ROLES[role].permissions | set(more),
     )

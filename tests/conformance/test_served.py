@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from accounts.roles import ROLES
 from accounts.service_accounts.services.tokens import scopes_for
 from conformance.golden import TOKENS, compare, responses
 from tests.product import Product
@@ -32,7 +33,7 @@ def all_tokens(product: Product) -> dict[str, str]:
     limits = {"scopes": ["crypto.encrypt"], "keys": [key["id"]], "expires_at": tomorrow}
     limited = {"name": "limited", "service_account_id": account["id"], **limits}
     in_an_hour = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    migrating = {"name": "migration", "scopes": sorted(scopes_for("admin")), "expires_at": in_an_hour}
+    migrating = {"name": "migration", "scopes": sorted(scopes_for(ROLES["admin"])), "expires_at": in_an_hour}
     created = [post("/api/v1/tokens", wanted)["token"] for wanted in (limited, migrating)]
     return dict(zip(TOKENS, [token, *created], strict=True))
 

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import ServiceToken, User
+from accounts.roles import ROLES
 from accounts.service_accounts.services import tokens as service_tokens
 from accounts.service_accounts.services.tokens import scopes_for
 from audit.models import TokenLastUse
@@ -87,14 +88,14 @@ def test_a_broad_token_has_no_limit_to_keys_or_all_operations_of_the_role(browse
         "all keys": {},
         "some keys": {"key_ids": [key.id]},
         "no keys": {"scopes": ["users.read"]},
-        "everything": {"scopes": sorted(scopes_for("admin"))},
+        "everything": {"scopes": sorted(scopes_for(ROLES["admin"]))},
     }.items():
         new_token(admin, name=name, **facts)
     new_token(
         admin,
         name="of the role",
         account_id=ServiceAccountFactory(role="auditor").id,
-        scopes=sorted(scopes_for("auditor")),
+        scopes=sorted(scopes_for(ROLES["auditor"])),
     )
     assert set(listed(browser, reach="broad")) == {"all keys", "everything", "of the role"}
 

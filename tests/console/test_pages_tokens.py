@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import actions
 from accounts.models import ServiceAccount, ServiceToken, User
+from accounts.roles import ROLES
 from accounts.service_accounts.services import accounts as service_accounts
 from accounts.service_accounts.services import tokens as service_tokens
 from accounts.users.services.invitations import invite_user
@@ -53,7 +54,7 @@ def key(admin):
 def test_the_form_offers_each_scope_of_the_role_once():
     groups = TokenForm(role="developer", key_names=()).fields["scopes"].choices
     offered = [scope for _, scopes in groups for scope, _ in scopes]
-    assert sorted(offered) == sorted(service_tokens.scopes_for("developer"))
+    assert sorted(offered) == sorted(service_tokens.scopes_for(ROLES["developer"]))
 
 
 def page_of(account):

@@ -6,6 +6,7 @@ import json
 import pytest
 import time_machine
 
+from accounts.roles import ROLES
 from accounts.service_accounts.services.tokens import scopes_for
 from kernel.errors import Conflict
 from keys.deletion.services import cancel_deletion, destroy_due_keys, schedule_deletion
@@ -22,7 +23,7 @@ ALL_KINDS = ["aes256-gcm96", "chacha20-poly1305", "ed25519", "ecdsa-p256", "rsa-
 
 @pytest.fixture
 def migrating(admin, transactional_db) -> Vault:
-    return vault_of(with_token(admin, scopes_for("admin")))
+    return vault_of(with_token(admin, scopes_for(ROLES["admin"])))
 
 
 def create(vault, name="orders", **members):

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.test import RequestFactory
 
+from accounts.roles import ROLES
 from audit.models import AuditLog
 from kernel import runtime
 from kernel.clock import database_now
@@ -496,7 +497,7 @@ def test_only_the_creator_uses_parameters_and_until_they_expire(admin, operator)
             )
         return list(refused.value.fields)
 
-    other = replace(operator.principal, permissions=admin.principal.permissions, role="admin")
+    other = replace(operator.principal, permissions=admin.principal.permissions, rights=ROLES["admin"])
     assert refusal(other) == ["import_parameters_id"]
     import_parameters.delete_expired_parameters()
     assert ImportParameters.objects.count() == 1

@@ -88,7 +88,7 @@ def test_a_transferred_default_key_is_that_of_no_one(admin, developer, stranger)
 def test_owners_who_cannot_use_keys_are_refused_with_the_field(key, admin, auditor, stranger):
     disable_user(principal=admin.principal, user_id=stranger.user.id, reason="left")
     for identity, remedy in (
-        (auditor.user.identity, "Choose an owner with the role admin or developer."),
+        (auditor.user.identity, "Choose an owner with another role: admin, developer."),
         (stranger.user.identity, "Enable them first, or choose another owner."),
         (Identity.service_account(stranger.user.id), "There is no service account with this ID."),
     ):

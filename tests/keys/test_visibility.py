@@ -13,7 +13,8 @@ from kernel.clock import database_now
 from kernel.errors import Denied, NotFound
 from keys.models import Key, KeyGrant
 from keys.ring import keyring
-from tests.authorisation import CALLERS, SERVICE_ACCOUNT, TOKEN, USER, People, compare
+from tests.authorisation import ALL, CALLERS, SERVICE_ACCOUNT, TOKEN, USER, People, compare
+from tests.authorisation import PERMISSIONS as REACH
 from tests.factories import KeyFactory
 from tests.personas import ELSEWHERE, with_token
 
@@ -44,7 +45,9 @@ CREDENTIALS = {
 
 def declared(role, credential, kind):
     """Whether the key is visible, whether its metadata may be read, and the rule about encrypting."""
-    sees, rule = DEVELOPERS[kind] if role == "developer" else (True, f"role:{role}")
+    sees, rule = DEVELOPERS[kind]
+    if role != "developer":
+        sees, rule = sees or REACH[READ_KEYS][role] == ALL, f"role:{role}"
     if credential == OTHER_KEY:
         return False, False, TOKEN if role in {"admin", "developer"} else rule
     return sees, sees and credential != NO_READING, rule
@@ -91,7 +94,7 @@ def give(keys, caller, account):
 
 
 def principal_with(credential, account, keys):
-    scopes = scopes_for(account.user.role)
+    scopes = scopes_for(account.user.rights)
     match credential:
         case "session":
             return account.principal

@@ -99,7 +99,7 @@ def remove_passkeys_of(*, principal: Principal, user_id: UUID) -> int:
     """
     principal.require("users.manage")
     principal.require_recent_sign_in(database_now())
-    user = User.objects.lock(user_id)
+    user = User.objects.lock_managed(principal, user_id)
     found = list(Passkey.objects.filter(user=user))
     _remove(principal, found)
     renew_principal(principal)

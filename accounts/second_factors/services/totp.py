@@ -168,7 +168,7 @@ def reset_totp(*, principal: Principal, user_id: UUID, reason: str = "") -> User
     """
     principal.require("users.manage")
     principal.require_recent_sign_in(database_now())
-    user = User.objects.lock(user_id)
+    user = User.objects.lock_managed(principal, user_id)
     if not user.requires_second_factor:
         _find_device(user_id)
     _remove(principal, actions.TOTP_RESET, user, **reason_given(reason))

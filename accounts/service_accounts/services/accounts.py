@@ -70,7 +70,7 @@ def create_service_account(
     principal.require_recent_sign_in(now)
     check_name(name)
     account = ServiceAccount(name=name, created_at=now, created_by_id=principal.user_id)
-    _set_fields(account, {"role": role, "description": description})
+    _set_fields(principal, account, {"role": role, "description": description})
     with unique_name(ServiceAccount, name, "service account"):
         account.save_with_mac()
         client_secret = _add_secret(account, now)
@@ -96,13 +96,13 @@ def update_service_account(
     for a role, NotFound, Invalid.
     """
     principal.require("users.manage")
-    account = _lock(account_id)
+    account = _lock(principal, account_id)
     if check is not None:
         check(account)
     before = _account_values(account)
     if changes.get("role", account.role) != account.role:
         principal.require_recent_sign_in(database_now())
-    _set_fields(account, changes)
+    _set_fields(principal, account, changes)
     after = _account_values(account)
     if after == before:
         return account
@@ -126,7 +126,7 @@ def rotate_client_secret(*, principal: Principal, account_id: UUID, overlap: tim
     now = database_now()
     principal.require_recent_sign_in(now)
     require_overlap(overlap)
-    account = _lock(account_id)
+    account = _lock(principal, account_id)
     _end_secrets(account, now + overlap)
     if not overlap:
         _end_issued_tokens(account)
@@ -159,13 +159,16 @@ def _account_values(account: ServiceAccount) -> dict[str, object]:
     }
 
 
-def _lock(account_id: UUID) -> ServiceAccount:
-    return first_of(ServiceAccount.objects.select_for_update().filter(pk=account_id)).check_mac()
+def _lock(principal: Principal, account_id: UUID) -> ServiceAccount:
+    """Raises Denied if the account has rights that the principal lacks, NotFound, IntegrityFailed."""
+    account = first_of(ServiceAccount.objects.select_for_update().filter(pk=account_id)).check_mac()
+    principal.require_rights(account.rights)
+    return account
 
 
-def _set_fields(account: ServiceAccount, changes: _AccountUpdate) -> None:
+def _set_fields(principal: Principal, account: ServiceAccount, changes: _AccountUpdate) -> None:
     if "role" in changes:
-        require_known_role(changes["role"])
+        principal.require_rights(require_known_role(changes["role"]))
     if fault := prose_fault(changes.get("description", ""), MAX_DESCRIPTION):
         raise Invalid.of_field("description", fault)
     for name, value in changes.items():

@@ -13,7 +13,7 @@ from accounts.models import ServiceAccount, ServiceToken, User
 from accounts.models.service_accounts import TokenState
 from accounts.origin import Origin, held_by
 from accounts.principals import KEY_WORDS, MIGRATION, Principal
-from accounts.roles import AUDITOR, ROLES, word_of
+from accounts.roles import AUDITOR, Rights, word_of
 from accounts.service_accounts.services.accounts import (
     find_client_secret,
     get_service_account,
@@ -42,10 +42,6 @@ _BAD_CREDENTIALS: Final = "The client credentials are not valid."
 _ISSUED_LIFETIME: Final = timedelta(minutes=30)
 _DELETED_AT_ONCE: Final = 100  # expired tokens, whose changes are in the bundle of the request
 MAX_KEYS: Final = 100
-# An auditor's token reads, and changes nothing.
-_READ_SCOPES: Final = frozenset(
-    {"keys.read", "policies.read", "operations.read", "audit.read", "users.read", "system.read"}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,10 +159,8 @@ def issue_token(
     account, actor = _authenticated(client_id, client_secret, origin)
     with held_by(actor):
         if MIGRATION in scopes:
-            raise Invalid.of_field(
-                "scopes", f"A person creates a token with {MIGRATION}. Sign in to create it."
-            )
-        granted = _scopes(scopes or scopes_for(account.role) - {"users.manage", MIGRATION}, account)
+            raise Invalid.of_field("scopes", f"Sign in as a person to create a token with {MIGRATION}.")
+        granted = _scopes(scopes or scopes_for(account.rights) - {"users.manage", MIGRATION}, account)
     now = database_now()
     token = ServiceToken(
         name="client credentials",
@@ -226,17 +220,20 @@ def _owner(principal: Principal, account_id: UUID | None) -> User | ServiceAccou
     if account_id is None:
         return User.objects.get(pk=principal.person_id).check_mac()
     require_any_owner(principal)
-    return get_service_account(principal=principal, account_id=account_id)
+    account = get_service_account(principal=principal, account_id=account_id)
+    principal.require_rights(account.rights)
+    return account
 
 
-def scopes_for(role: str) -> frozenset[str]:
-    """The permissions that a token of an owner with the role can have."""
-    allowed = ROLES[role] - {MANAGE}
-    return allowed & _READ_SCOPES if role == AUDITOR else allowed
+def scopes_for(rights: Rights) -> frozenset[str]:
+    """The permissions that a token of an owner with these rights can have."""
+    allowed = rights.permissions - {MANAGE}
+    # An auditor's token reads, and changes nothing. An export is a job.
+    return allowed - {"audit.export"} if rights.role == AUDITOR else allowed
 
 
 def _scopes(scopes: Collection[str], owner: User | ServiceAccount, *, has_keys: bool = False) -> list[str]:
-    allowed = scopes_for(owner.role)
+    allowed = scopes_for(owner.rights)
     if not scopes or len(set(scopes)) != len(scopes):
         raise Invalid.of_field("scopes", "Choose at least one scope, each once.")
     if unknown := sorted(set(scopes) - allowed):
@@ -283,7 +280,10 @@ def _store(token: ServiceToken, principal: Principal, action: str, **meta: objec
 
 def _lock(principal: Principal, token_id: UUID) -> ServiceToken:
     visible = list_tokens(principal=principal).filter(pk=token_id).values("pk")
-    return first_of(ServiceToken.objects.select_for_update().filter(pk__in=visible)).check_mac()
+    token = first_of(ServiceToken.objects.select_for_update().filter(pk__in=visible)).check_mac()
+    if token.identity != principal.identity:
+        principal.require_rights(token.owner.rights)
+    return token
 
 
 def _save(

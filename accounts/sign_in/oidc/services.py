@@ -23,7 +23,7 @@ from accounts.errors import IdTokenRefused, LastAdmin, NameTaken, ProviderRefuse
 from accounts.models import BrowserSession, OidcIdentity, User
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.roles import SYSTEM
+from accounts.roles import MANAGES_USERS, SYSTEM_RIGHTS
 from accounts.sign_in.oidc.claims import LONGEST_USERNAME, ExternalIdentity, read_identity, values_of
 from accounts.sign_in.oidc.id_token import Expected, verify_id_token
 from accounts.sign_in.oidc.provider import Metadata, error_word, provider
@@ -225,5 +225,8 @@ def _on_behalf_of_provider(identity: ExternalIdentity, origin: Origin) -> Princi
     """A principal for the changes that the provider decides. The log names the person as it claims them."""
     actor = origin.anonymous(identity.username)
     return Principal(
-        actor=actor, identity=Identity.SYSTEM, role=SYSTEM, permissions=frozenset({"users.manage"})
+        actor=actor,
+        identity=Identity.SYSTEM,
+        rights=SYSTEM_RIGHTS,
+        permissions=frozenset({MANAGES_USERS}),
     )

@@ -9,10 +9,11 @@ from django.db import IntegrityError, transaction
 from accounts import actions
 from accounts.errors import NameTaken
 from accounts.models import User
+from accounts.models.roles import list_rights
 from accounts.models.users import FEDERATED
 from accounts.passwords import require_acceptable
 from accounts.principals import Principal
-from accounts.roles import ROLES
+from accounts.roles import Rights
 from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import user_event, user_values
 from accounts.users.services.new_admins import announce_admin
@@ -36,7 +37,7 @@ def create_user(
     """
     principal.require("users.manage")
     principal.require_recent_sign_in(database_now())
-    user = new_user(username, role, email)
+    user = new_user(principal, username, role, email)
     if password is not None:
         require_acceptable(password, user)
     user.password = FEDERATED if password is None else make_password(password)
@@ -47,11 +48,11 @@ def create_user(
     return user
 
 
-def new_user(username: str, role: str, email: str | None) -> User:
-    """A user without a password, not yet saved. Raises Invalid."""
+def new_user(principal: Principal, username: str, role: str, email: str | None) -> User:
+    """A user without a password, not yet saved. Raises Denied, Invalid."""
     if not USERNAME.fullmatch(username.lower()):
         raise Invalid.of_field("username", _USERNAME_RULE)
-    require_known_role(role)
+    principal.require_rights(require_known_role(role))
     return User(
         username=username.lower(), email=accepted_email(email), role=role, password=make_password(None)
     )
@@ -76,9 +77,12 @@ def save_unique(user: User) -> None:
         raise NameTaken.of_field(field, f"Another user already has this {field}.") from None
 
 
-def require_known_role(role: str) -> None:
-    if role not in ROLES:
-        raise Invalid.of_field("role", f"Choose one of: {', '.join(ROLES)}.")
+def require_known_role(role: str) -> Rights:
+    """The rights of the role. Raises Invalid if it does not exist."""
+    known = {rights.role: rights for rights in list_rights()}
+    if role not in known:
+        raise Invalid.of_field("role", f"Choose one of: {', '.join(known)}.")
+    return known[role]
 
 
 def accepted_email(email: str | None) -> str | None:

@@ -11,10 +11,11 @@ from django.db import transaction
 from accounts import actions, login_attempts
 from accounts.errors import LastAdmin, SessionEnded
 from accounts.hashers import hash_slot
-from accounts.models import User
+from accounts.models import User, UserQuerySet
+from accounts.models.roles import roles_with
 from accounts.passwords import require_acceptable
 from accounts.principals import Principal, user_entity
-from accounts.roles import ADMIN
+from accounts.roles import MANAGES_USERS
 from accounts.tokens.access_tokens import renew_principal
 from accounts.trail import Values, reason_given, user_event, user_values
 from accounts.users.services.creation import accepted_email, require_known_role, save_unique
@@ -25,7 +26,7 @@ from kernel.clock import database_now
 from kernel.errors import Invalid, NotFound
 from kernel.freshness.epoch import raise_epoch
 
-LAST_ADMIN = "This is the last active administrator. Create another administrator first."
+LAST_ADMIN = "This is the last active administrator: no other user can manage users. Create another administrator first."
 _UNCHANGED = "The new password must differ from the current password."
 _WRONG_CURRENT = "The current password is wrong."
 
@@ -57,7 +58,7 @@ def set_password(*, principal: Principal, user_id: UUID, password: str) -> User:
     require_acceptable(password, User.objects.filter(pk=user_id).first())
     encoded = make_password(password)
     with transaction.atomic():
-        user = User.objects.lock(user_id)
+        user = User.objects.lock_managed(principal, user_id)
         user.password = encoded
         return _save(user, principal, actions.PASSWORD_SET, ends_sessions=True)
 
@@ -102,7 +103,7 @@ def update_user(
     """
     principal.require("users.manage")
     _lock_admins()  # first, as the changes below do
-    user = User.objects.lock(user_id)
+    user = User.objects.lock_managed(principal, user_id)
     if check is not None:
         check(user)
     if "email" in changes:
@@ -119,7 +120,7 @@ def update_user(
 def set_email(*, principal: Principal, user_id: UUID, email: str | None, reason: str = "") -> User:
     """Change or remove a user's e-mail address. Raises Denied, NotFound, Invalid, NameTaken."""
     principal.require("users.manage")
-    user = User.objects.lock(user_id)
+    user = User.objects.lock_managed(principal, user_id)
     before = user_values(user)
     user.email = accepted_email(email)
     if user.email == before["email"]:
@@ -135,8 +136,9 @@ def set_role(*, principal: Principal, user_id: UUID, role: str, reason: str = ""
     """
     principal.require("users.manage")
     principal.require_recent_sign_in(database_now())
-    require_known_role(role)
-    user = _lock_beside_admins(user_id, stays_admin=role == ADMIN)
+    rights = require_known_role(role)
+    principal.require_rights(rights)
+    user = _lock_beside_admins(principal, user_id, stays_admin=MANAGES_USERS in rights.permissions)
     if user.role == role:
         return user
     before = user_values(user)
@@ -150,7 +152,7 @@ def set_role(*, principal: Principal, user_id: UUID, role: str, reason: str = ""
 def disable_user(*, principal: Principal, user_id: UUID, reason: str = "") -> User:
     """Disable a user immediately. Raises Denied, NotFound, LastAdmin."""
     principal.require("users.manage")
-    user = _lock_beside_admins(user_id, stays_admin=False)
+    user = _lock_beside_admins(principal, user_id, stays_admin=False)
     if not user.is_active:
         return user
     before = user_values(user)
@@ -162,7 +164,7 @@ def disable_user(*, principal: Principal, user_id: UUID, reason: str = "") -> Us
 def enable_user(*, principal: Principal, user_id: UUID, reason: str = "") -> User:
     """Allow a disabled user to sign in again. Raises Denied, NotFound."""
     principal.require("users.manage")
-    user = User.objects.lock(user_id)
+    user = User.objects.lock_managed(principal, user_id)
     if user.is_active:
         return user
     before = user_values(user)
@@ -175,9 +177,10 @@ def enable_user(*, principal: Principal, user_id: UUID, reason: str = "") -> Use
 @transaction.atomic
 def sign_out_everywhere(*, principal: Principal, user_id: UUID, reason: str = "") -> User:
     """End every session of a user. For another user this requires users.manage. Raises Denied, NotFound."""
+    user = User.objects.lock(user_id)
     if user_id != principal.user_id:
         principal.require("users.manage")
-    user = User.objects.lock(user_id)
+        principal.require_rights(user.rights)
     return _save(user, principal, actions.USER_SIGNED_OUT, ends_sessions=True, reason=reason)
 
 
@@ -185,7 +188,7 @@ def sign_out_everywhere(*, principal: Principal, user_id: UUID, reason: str = ""
 def unlock_user(*, principal: Principal, user_id: UUID) -> User:
     """Reset the failed sign-ins of a user, including the second factor. Raises Denied, NotFound."""
     principal.require("users.manage")
-    user = User.objects.lock(user_id)
+    user = User.objects.lock_managed(principal, user_id)
     login_attempts.reset(login_attempts.PASSWORD, user.username)
     login_attempts.reset(login_attempts.TOTP, str(user.id))
     record(user_event(actions.USER_UNLOCKED, user.id), principal.actor)
@@ -194,20 +197,27 @@ def unlock_user(*, principal: Principal, user_id: UUID) -> User:
 
 def is_last_admin(user: User) -> bool:
     """Whether the user cannot be disabled or get another role. For display: the changes check it under lock."""
-    others = User.objects.exclude(pk=user.pk).filter(role=ADMIN, is_active=True)
-    is_admin = user.role == ADMIN and user.is_active and _has_way_in(user)
-    return is_admin and not any(_has_way_in(other) for other in others)
+    is_admin = MANAGES_USERS in user.rights.permissions and user.is_active and _has_way_in(user)
+    return is_admin and not any(_has_way_in(other) for other in _active_admins().exclude(pk=user.pk))
+
+
+def _active_admins() -> UserQuerySet:
+    """All active users who manage users."""
+    return User.objects.filter(role__in=roles_with(MANAGES_USERS), is_active=True)
 
 
 def _has_way_in(user: User) -> bool:
-    """A federated administrator has none while the provider is not configured."""
+    """A federated user has none while the provider is not configured."""
     return user.has_usable_password() or (user.is_federated and bool(settings.CC_OIDC.issuer))
 
 
-def _lock_beside_admins(user_id: UUID, *, stays_admin: bool) -> User:
-    """Return the user, locked, after checking that an active administrator will remain. Raises LastAdmin."""
+def _lock_beside_admins(principal: Principal, user_id: UUID, *, stays_admin: bool) -> User:
+    """Return the user, locked, after checking that an active administrator will remain.
+
+    ``stays_admin``: whether the user will manage users. Raises Denied, LastAdmin.
+    """
     admins = _lock_admins()
-    user = User.objects.lock(user_id)
+    user = User.objects.lock_managed(principal, user_id)
     if not stays_admin and admins == [user.pk]:
         raise LastAdmin(LAST_ADMIN)
     return user
@@ -216,7 +226,7 @@ def _lock_beside_admins(user_id: UUID, *, stays_admin: bool) -> User:
 def _lock_admins() -> list[UUID]:
     """Lock all active administrators and return those who can sign in. Invited ones cannot do so yet."""
     # Lock in a fixed order. Otherwise two who disable each other at once would both succeed.
-    active = User.objects.select_for_update().filter(role=ADMIN, is_active=True).order_by("pk")
+    active = _active_admins().select_for_update().order_by("pk")
     return [admin.pk for admin in active if _has_way_in(admin)]
 
 

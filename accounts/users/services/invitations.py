@@ -34,7 +34,7 @@ def invite_user(*, principal: Principal, username: str, role: str, email: str | 
     """
     principal.require("users.manage")
     principal.require_recent_sign_in(database_now())
-    user = new_user(username, role, email)
+    user = new_user(principal, username, role, email)
     with transaction.atomic():
         insert_user(user, principal)
         return _issue(user, principal)
@@ -48,7 +48,7 @@ def reissue_invitation(*, principal: Principal, user_id: UUID) -> IssuedLink:
     """
     principal.require("users.manage")
     principal.require_recent_sign_in(database_now())
-    user = User.objects.lock(user_id)
+    user = User.objects.lock_managed(principal, user_id)
     if user.can_sign_in:
         raise NotInvitable("This user already has a way to sign in.")
     if not user.is_active:
@@ -60,7 +60,7 @@ def reissue_invitation(*, principal: Principal, user_id: UUID) -> IssuedLink:
 def revoke_invitation(*, principal: Principal, user_id: UUID, reason: str = "") -> None:
     """End the user's link. The user stays, without a password. Raises Denied, NotFound."""
     principal.require("users.manage")
-    user = User.objects.lock(user_id)
+    user = User.objects.lock_managed(principal, user_id)
     found = Invitation.objects.filter(user=user).first()
     if found is None or user.can_sign_in or not found.is_open(database_now()):
         raise NotFound(_NO_INVITATION)

@@ -56,7 +56,7 @@ def issue_password_reset(*, principal: Principal, user_id: UUID, reason: str = "
     principal.require_recent_sign_in(database_now())
     if user_id == principal.user_id:  # a stolen session must not replace the password that it does not know
         raise NotResettable(_OWN_PASSWORD)
-    user = User.objects.lock(user_id)
+    user = User.objects.lock_managed(principal, user_id)
     if user.is_federated or user.state in _REFUSALS:
         raise NotResettable(_FEDERATED if user.is_federated else _REFUSALS[user.state])
     user.subject_version += 1

@@ -8,7 +8,7 @@ from accounts.models import SetupLink, User
 from accounts.models.links import digest
 from accounts.origin import Origin
 from accounts.principals import Principal
-from accounts.roles import ADMIN, SYSTEM
+from accounts.roles import ADMIN, MANAGES_USERS, SYSTEM_RIGHTS
 from accounts.users import link_codes
 from accounts.users.services.creation import create_user
 from audit.log.events import Event
@@ -57,8 +57,8 @@ def create_first_admin(*, code: str, username: str, password: str, origin: Origi
     anonymous = Principal(
         actor=origin.anonymous(),
         identity=Identity.SYSTEM,
-        role=SYSTEM,
-        permissions=frozenset({"users.manage"}),
+        rights=SYSTEM_RIGHTS,
+        permissions=frozenset({MANAGES_USERS}),
     )
     return create_user(principal=anonymous, username=username, password=password, role=ADMIN)
 

@@ -9,7 +9,7 @@ from django_htmx.http import push_url
 
 from accounts import actions
 from accounts.principals import Principal
-from accounts.roles import DESCRIPTIONS
+from accounts.roles import DESCRIPTIONS, MANAGES_USERS
 from accounts.tokens.services import listing as token_listing
 from accounts.users.forms import InviteForm, UserFilterForm
 from accounts.users.operations import SHOWN_ONCE, USER_OPERATIONS, UserOperation, show_link
@@ -45,7 +45,7 @@ class UserListView(ShowsLog, PageView[Principal]):
             is_first=not after,
             chips=form.chips(),
             list_url=reverse("users"),
-            may_manage=self.principal.has_permission("users.manage"),
+            may_manage=self.principal.has_permission(MANAGES_USERS),
         )
         if self.target == "user-results":
             push_url(response, form.address(reverse("users")))
@@ -85,6 +85,7 @@ class UserView(ShowsLog, PageView[Principal]):
         return self.page(
             listed=listed,
             account=listed.user,
+            is_out_of_reach=self._may_manage and bool(self.principal.lacks(listed.user.rights)),
             is_self=listed.user.id == self.principal.user_id,
             description=DESCRIPTIONS[listed.user.role],
             operations=[each for each, refusal in operations if not refusal and not each.is_danger],
@@ -94,14 +95,18 @@ class UserView(ShowsLog, PageView[Principal]):
             limit=token_listing.LIMIT,
         )
 
+    @property
+    def _may_manage(self) -> bool:
+        return self.principal.has_permission(MANAGES_USERS)
+
     def _tokens(self, listed: ListedUser) -> list[token_listing.ListedToken]:
-        if not self.principal.has_permission("users.manage"):
+        if not self._may_manage:
             return []
         return token_listing.list_recent_tokens(principal=self.principal, owner=listed.user.identity)
 
     def _operations(self, listed: ListedUser) -> list[tuple[UserOperation, str]]:
         """The operations that the role of the caller allows, each with the reason why it is unavailable."""
-        if not self.principal.has_permission("users.manage"):
+        if not self._may_manage or self.principal.lacks(listed.user.rights):
             return []
         is_self = listed.user.id == self.principal.user_id
         return [

@@ -37,7 +37,10 @@ def actor(user_id, name, source="api"):
 
 def reader(role, user_id=MIRA):
     return Principal(
-        actor=actor(user_id, "reader"), identity=Identity.user(user_id), role=role, permissions=ROLES[role]
+        actor=actor(user_id, "reader"),
+        identity=Identity.user(user_id),
+        rights=ROLES[role],
+        permissions=ROLES[role].permissions,
     )
 
 
