@@ -62,6 +62,12 @@ RECOVERY_CODE_USED: Final = LABELS.add("accounts.recovery_code.used", "Use recov
 SETUP_READ: Final = LABELS.add("accounts.setup.read", "Open set-up page")
 SETUP_LINK_ISSUED: Final = LABELS.add("accounts.setup_link.issued", "Issue set-up link")
 
+ROLE_LISTED: Final = LABELS.add("accounts.role.listed", "List roles")
+ROLE_READ: Final = LABELS.add("accounts.role.read", "View role")
+ROLE_CREATED: Final = LABELS.add_guarded("accounts.role.created", "Create role")
+ROLE_CHANGED: Final = LABELS.add_guarded("accounts.role.changed", "Change role's permissions")
+ROLE_DELETED: Final = LABELS.add_guarded("accounts.role.deleted", "Delete role")
+
 SERVICE_ACCOUNT_LISTED: Final = LABELS.add("accounts.service_account.listed", "List service accounts")
 SERVICE_ACCOUNT_READ: Final = LABELS.add("accounts.service_account.read", "View service account")
 SERVICE_ACCOUNT_CREATED: Final = LABELS.add_guarded(

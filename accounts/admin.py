@@ -8,6 +8,7 @@ from accounts.models import (
     Passkey,
     RecoveryCode,
     RefreshToken,
+    Role,
     ServiceAccount,
     ServiceToken,
     SetupLink,
@@ -23,6 +24,11 @@ read_only(
     "username email role is_active requires_second_factor created_at",
     fields="id username email role is_active requires_second_factor subject_version created_at",
     list_filter="role is_active",
+)
+read_only(
+    Role,
+    "name description requires_second_factor created_at",
+    fields="name description permissions on_all requires_second_factor created_at",
 )
 read_only(
     TotpDevice,

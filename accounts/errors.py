@@ -66,6 +66,19 @@ class LastAdmin(Conflict):
     title = "The last active administrator cannot be removed"
 
 
+class RoleInUse(Conflict):
+    """A holder of a role that does not exist would have no rights, or later those of another role with its name."""
+
+    code = "role_in_use"
+    title = "The role is in use"
+
+    def __init__(self, uses: int) -> None:
+        super().__init__(
+            f"Users, service accounts or grants have this role: {uses}. Give them another role, and remove the grants.",
+            extra={"uses": uses},
+        )
+
+
 class NotInvitable(Conflict):
     """Only an active user who has no password yet can get an invitation."""
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import Case, Q, QuerySet, When
 
 from accounts.models import ServiceAccount, User
+from accounts.models.roles import read_rights_of
 from audit.log.raw_rows import Spelled
 from kernel.errors import Denied, NotFound
 from kernel.identities import Identity
@@ -26,14 +27,18 @@ def list_holders(known: Collection[UUID]) -> list[KnownHolder]:
     first = Case(When(pk__in=known, then=0), default=1)
     users = User.objects.filter(shown).order_by(first, "username")[: _MAX_HOLDERS + len(known)]
     accounts = ServiceAccount.objects.filter(shown).order_by(first, "name")[: _MAX_HOLDERS + len(known)]
-    return sorted([*users, *accounts], key=lambda each: each.name)
+    holders = sorted([*users, *accounts], key=lambda each: each.name)
+    read_rights_of(holders)
+    return holders
 
 
 def find_holders(holder_ids: Collection[UUID]) -> list[KnownHolder]:
     """The users and service accounts with these ids, including disabled ones. For display: MACs are not checked."""
     users = User.objects.filter(pk__in=holder_ids)
     accounts = ServiceAccount.objects.filter(pk__in=holder_ids)
-    return [*users, *accounts]
+    holders = [*users, *accounts]
+    read_rights_of(holders)
+    return holders
 
 
 def ids_of_holders_named(search: str) -> QuerySet[User, str]:

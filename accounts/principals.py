@@ -16,6 +16,7 @@ from kernel.rules import PermissionScope
 KEY_WORDS = ("keys.", "crypto.")  # the permissions that a service token can limit to some keys
 MIGRATION = "vault.manage"  # the scope of a migration token
 RECENT = timedelta(minutes=10)
+ROLES_ENTITY = "roles"  # the entity, as in kernel.freshness.stamps, that the rights of every caller depend on
 SIGNING_KEYS = "signing-keys"  # the entity, as in kernel.freshness.stamps, that every access token depends on
 
 

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from accounts.models.roles import MAX_ROLE_NAME
 from accounts.principals import Principal
 from kernel import throttle
 from kernel.http.context import in_context
@@ -37,6 +38,13 @@ class TextField(serializers.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, **kwargs)
+
+
+class RoleNameField(TextField):
+    """The name of a role. The services refuse one that does not exist."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=MAX_ROLE_NAME, help_text="a built-in role, or one of /roles", **kwargs)
 
 
 class OptionalReasonSerializer(StrictSerializer):

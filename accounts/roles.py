@@ -1,7 +1,7 @@
 """Roles as data: the permissions of each role, and whether they reach beyond the holder's own objects."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 ADMIN = "admin"
 KEY_MANAGER = "key_manager"
@@ -32,6 +32,8 @@ KEYLESS_USE = frozenset({"crypto.random", "crypto.inspect"})
 DISCLOSURE = frozenset({"keys.export", "vault.manage"})  # both can return the secret of a key
 _READING = frozenset({"keys.read", "policies.read", "operations.read", "audit.read"})
 _EVERYONE = _READING | {"tokens.manage"}
+LIMITABLE = KEY_USE | {"keys.read", "operations.read", "audit.read", "tokens.manage"}
+"""The permissions that a role can have on its holder's own objects only. The others have one reach."""
 _KEY_DUTY = frozenset({"keys.rotate", "keys.disable"})  # "disable" covers disable, enable and activate
 _KEY_ADMINISTRATION = _KEY_DUTY | {
     "keys.create",
@@ -57,6 +59,7 @@ class Rights:
     role: str
     permissions: frozenset[str] = frozenset()
     on_all: frozenset[str] = frozenset()
+    requires_second_factor: bool = False  # of people, beside the roles in CC_REQUIRE_SECOND_FACTOR
 
     @property
     def use_keys(self) -> bool:
@@ -69,7 +72,7 @@ class Rights:
         return permissions | self.on_all.difference(*(each.on_all for each in others))
 
     def without(self, permissions: frozenset[str]) -> "Rights":
-        return Rights(self.role, self.permissions - permissions, self.on_all - permissions)
+        return replace(self, permissions=self.permissions - permissions, on_all=self.on_all - permissions)
 
 
 def _rights(role: str, on_all: frozenset[str], on_own: frozenset[str] = frozenset()) -> Rights:

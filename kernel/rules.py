@@ -26,10 +26,16 @@ ENROLLING = Access.ENROLLING
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Who may use a method (a permission or an ``Access``), and its audit action."""
+    """Who may use a method (a permission or an ``Access``), and its audit action. ``also``: a second permission, or ""."""
 
     permission: str | Access
     action: str
+    also: str = ""
+
+    @property
+    def permissions(self) -> list[str]:
+        """All that the caller needs."""
+        return [each for each in (self.permission, self.also) if each and isinstance(each, str)]
 
 
 class Caller(Protocol):

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import DatabaseError
 
 from accounts.principals import Principal
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
@@ -126,7 +126,7 @@ def finish_change(
     record(key_event(action, key, version=version, meta=meta), principal.actor, changes=changes)
     raise_epoch(key_entity(key.id))
     # The caller's rights may have ended while this transaction waited for its locks.
-    renew_principal(principal)
+    confirm_rights(principal)
 
 
 def new_version(key: Key, number: int, new: NewMaterial, now: datetime) -> KeyVersion:

@@ -238,6 +238,16 @@ def admin(db: None) -> Persona:
 
 
 @pytest.fixture
+def key_manager(db: None) -> Persona:
+    return make_persona("kim", "key_manager")
+
+
+@pytest.fixture
+def user_manager(db: None) -> Persona:
+    return make_persona("uma", "user_manager")
+
+
+@pytest.fixture
 def operator(db: None) -> Persona:
     return make_persona("otto", "operator")
 

@@ -46,6 +46,7 @@ SAVED_FILTER = "saved filter"  # likewise
 ALARM = "alarm"  # likewise
 SERVICE_ACCOUNT, SERVICE_TOKEN = "service account", "service token"  # likewise
 POLICY = "policy"  # likewise
+ROLE = "role"  # likewise
 REENCRYPTION = "reencryption"  # likewise
 FILE = "file"  # likewise
 JOB, FINISHED_JOB = "job", "finished job"  # likewise
@@ -111,6 +112,7 @@ class Target:
     grant_id: UUID = field(default_factory=uuid4)
     user_id: UUID = field(default_factory=uuid4)
     policy_id: UUID = field(default_factory=uuid4)
+    name: str = "no-such-role"
     webhook_id: UUID = field(default_factory=uuid4)
     delivery_id: UUID = field(default_factory=uuid4)
     target_id: UUID = field(default_factory=uuid4)
@@ -269,6 +271,10 @@ def _user(state=USER, status=200, **fields):
 
 def _new_key(*_):
     return {"name": f"made-{next(_numbers)}-{uuid4().hex[:8]}", "algorithm": "aes-256"}
+
+
+def _new_role(*_):
+    return {"name": f"r-{next(_numbers)}-{uuid4().hex[:8]}", "permissions": ["users.read"]}
 
 
 def _import(*_):
@@ -457,6 +463,21 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
     },  # the user or service account, and the grants
     "grants": {"GET": Endpoint("users.read"), "POST": Endpoint("keys.grant", 201, body=_tag_grant)},
     "grant": {"DELETE": Endpoint("keys.grant", 204, about="grant", state=TAG_GRANT)},
+    "api-roles": {
+        "GET": Endpoint("users.read", statements=CALLER + 2),  # the rows, and their rights
+        "POST": Endpoint("users.manage", 201, body=_new_role, not_by_token=RECENT),
+    },
+    "api-role": {
+        "GET": Endpoint("users.read", about="role", state=ROLE, statements=CALLER + 2),
+        "PATCH": Endpoint(
+            "users.manage",
+            about="role",
+            state=ROLE,
+            body=lambda *_: {"permissions": ["users.read", "users.manage"]},
+            not_by_token=RECENT,
+        ),
+        "DELETE": Endpoint("users.manage", 204, about="role", state=ROLE, not_by_token=RECENT),
+    },
     "service-accounts": {
         "GET": Endpoint("users.read"),
         "POST": Endpoint("users.manage", 201, body=_new_account, not_by_token=RECENT),
@@ -706,6 +727,7 @@ def path_of(route: Route, target: Target) -> str:
         grant_id=target.grant_id,
         user_id=target.user_id,
         policy_id=target.policy_id,
+        name=target.name,
         webhook_id=target.webhook_id,
         delivery_id=target.delivery_id,
         target_id=target.target_id,
@@ -731,7 +753,7 @@ def make_target(owner: Persona, state: str = "active") -> Target:
 
     pending = {"activates_at": _now() + timedelta(days=1)} if state == "pre_activation" else {}
     name = f"target-{next(_numbers)}-{uuid4().hex[:8]}"
-    creator = replace(owner.principal, permissions=PERMISSIONS)
+    creator = replace(owner.principal, stamp=None, permissions=PERMISSIONS)
     algorithm = {
         SIGNING: "ed25519",
         AUTHENTICATING: "hmac-sha256",
@@ -814,7 +836,7 @@ def _make_export(owner: Persona, state: str) -> UUID:
     from audit.services import exports  # noqa: PLC0415
     from kernel.jobs.running import run_job  # noqa: PLC0415
 
-    principal = replace(owner.principal, permissions=PERMISSIONS, auth_time=_now())
+    principal = replace(owner.principal, stamp=None, permissions=PERMISSIONS, auth_time=_now())
     criteria = LogCriteria(object_id="of no entry")
     export = exports.request_export(principal=principal, export_format="jsonl", criteria=criteria)
     if state == FINISHED_EXPORT:
@@ -834,7 +856,7 @@ def make_reencryption(owner: Persona) -> Any:
     from crypto_ops.reencryption.services.jobs import begin_reencryption  # noqa: PLC0415
     from tests.factories import KeyFactory  # noqa: PLC0415
 
-    principal = replace(owner.principal, permissions=PERMISSIONS)
+    principal = replace(owner.principal, stamp=None, permissions=PERMISSIONS)
     key = KeyFactory(principal=principal, **_new_key())
     return begin_reencryption(principal=principal, key_id=key.id, total=2)
 
@@ -847,7 +869,7 @@ def make_file(owner: Persona, *, is_finished: bool = False) -> Any:
     from kernel.jobs.running import run_job  # noqa: PLC0415
     from tests.factories import KeyFactory  # noqa: PLC0415
 
-    principal = replace(owner.principal, permissions=PERMISSIONS)
+    principal = replace(owner.principal, stamp=None, permissions=PERMISSIONS)
     key = KeyFactory(principal=principal, **_new_key())
     order = FileRequest(operation=FileOperation.ENCRYPT, key_id=key.id)
     with Upload(principal, order, render=lambda _: b"") as upload:
@@ -943,6 +965,7 @@ _MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
     JOB: ("operation_id", lambda owner: make_reencryption(owner).id),
     FINISHED_JOB: ("operation_id", lambda owner: _make_export(owner, FINISHED_EXPORT)),
     POLICY: ("policy_id", lambda _: make_policy().id),
+    ROLE: ("name", lambda _: make_role().name),
     WEBHOOK: ("webhook_id", lambda _: make_webhook().id),
     DELIVERY: ("delivery_id", lambda _: make_delivery().id),
     LOG_TARGET: ("target_id", lambda _: make_log_target().id),
@@ -950,6 +973,14 @@ _MAKERS: Mapping[str, tuple[str, Callable[[Persona], Any]]] = {
     TAG_GRANT: ("grant_id", lambda owner: _make_access(owner, TAG_GRANT)),
     WITNESS: ("origin_hash", lambda _: make_witness()),
 }
+
+
+def make_role() -> Any:
+    from accounts.custom_roles.services import create_role  # noqa: PLC0415 - models need a set-up Django
+
+    return create_role(
+        principal=_system(), name=f"r-{next(_numbers)}-{uuid4().hex[:8]}", permissions=["users.read"]
+    )
 
 
 def make_witness() -> str:

@@ -3,6 +3,7 @@
 from accounts.models.browser_sessions import BrowserSession
 from accounts.models.links import Invitation, SetupLink
 from accounts.models.oidc import OidcIdentity
+from accounts.models.roles import Role
 from accounts.models.service_accounts import ClientSecret, ServiceAccount, ServiceToken
 from accounts.models.tokens import RefreshToken, SigningKey, TokenFamily
 from accounts.models.totp import RecoveryCode, TotpDevice
@@ -21,6 +22,7 @@ __all__ = [
     "Passkey",
     "RecoveryCode",
     "RefreshToken",
+    "Role",
     "ServiceAccount",
     "ServiceToken",
     "SetupLink",

@@ -7,10 +7,10 @@ from typing import ClassVar, Self
 
 from django.db import models
 
-from accounts.models.roles import rights_of
+from accounts.models.roles import RoleHolder
 from accounts.models.users import User
 from accounts.principals import Principal
-from accounts.roles import LABELS, Rights, word_of
+from accounts.roles import LABELS, word_of
 from kernel.identities import Identity
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
@@ -24,7 +24,7 @@ class _ServiceAccountQuerySet(models.QuerySet["ServiceAccount"]):
         return self
 
 
-class ServiceAccount(MacProtectedRow):
+class ServiceAccount(RoleHolder, MacProtectedRow):
     """An application with a role of its own. It is no user: it has no password and never signs in to a browser.
 
     ``id`` is also the OAuth2 client id. ``is_active`` and the role are read for every use of one of its tokens.
@@ -57,10 +57,6 @@ class ServiceAccount(MacProtectedRow):
     @property
     def identity(self) -> Identity:
         return Identity.service_account(self.id)
-
-    @property
-    def rights(self) -> Rights:
-        return rights_of(self.role)
 
     @property
     def permissions(self) -> frozenset[str]:

@@ -13,9 +13,9 @@ from django.db.models.functions import Lower
 from django.utils.crypto import salted_hmac
 
 from accounts.errors import SessionEnded
-from accounts.models.roles import rights_of
+from accounts.models.roles import RoleHolder
 from accounts.principals import Principal
-from accounts.roles import LABELS, Rights
+from accounts.roles import LABELS
 from audit.models import Reader
 from kernel.databases.rows import first_of
 from kernel.errors import Refused
@@ -103,7 +103,7 @@ class UserQuerySet(models.QuerySet["User"]):
         return found
 
 
-class User(MacProtectedRow, AbstractBaseUser):
+class User(RoleHolder, MacProtectedRow, AbstractBaseUser):
     """A person who may sign in.
 
     Only the services of ``accounts`` write users, because the inherited ``set_password`` and ``save`` do not update the
@@ -198,12 +198,9 @@ class User(MacProtectedRow, AbstractBaseUser):
         A passkey alone does not count: the user could still sign in with the password only. The identity provider
         is responsible for the factors of its users, who have no password here.
         """
-        is_required = self.role in settings.CC_REQUIRE_SECOND_FACTOR and not self.is_federated
-        return is_required and not self.requires_second_factor
-
-    @property
-    def rights(self) -> Rights:
-        return rights_of(self.role)
+        if self.requires_second_factor or self.is_federated:
+            return False
+        return self.role in settings.CC_REQUIRE_SECOND_FACTOR or self.rights.requires_second_factor
 
     @property
     def permissions(self) -> frozenset[str]:

@@ -9,8 +9,8 @@ from rest_framework import serializers
 
 from accounts.models import ServiceAccount, ServiceToken
 from accounts.models.service_accounts import TokenState
-from accounts.rest import OptionalReasonSerializer
-from accounts.roles import PERMISSIONS, ROLES
+from accounts.rest import OptionalReasonSerializer, RoleNameField
+from accounts.roles import PERMISSIONS
 from accounts.service_accounts.services.accounts import MAX_DESCRIPTION, MAX_OVERLAP_HOURS
 from accounts.service_accounts.services.tokens import MAX_KEYS, MAX_NAME
 from audit.usage.tokens import TokenUse, last_token_uses
@@ -27,7 +27,7 @@ from kernel.rest.fields import (
 
 
 class ServiceAccountChangesSerializer(OptionalReasonSerializer):
-    role = ChoiceField(required=False, choices=list(ROLES))
+    role = RoleNameField(required=False)
     description = serializers.CharField(
         required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
     )
@@ -36,7 +36,7 @@ class ServiceAccountChangesSerializer(OptionalReasonSerializer):
 
 class NewServiceAccountSerializer(StrictSerializer):
     name = NameField()
-    role = ChoiceField(choices=list(ROLES))
+    role = RoleNameField()
     description = serializers.CharField(
         required=False, allow_blank=True, max_length=MAX_DESCRIPTION, trim_whitespace=False
     )

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from accounts.models import User
-from accounts.principals import user_entity
+from accounts.principals import ROLES_ENTITY, user_entity
 from accounts.sessions.browser_sessions import is_over, principal_of, renew
 from accounts.tokens.authentication import name_actor
 from kernel.clock import database_now
@@ -38,7 +38,7 @@ def _look_at_session(request: HttpRequest) -> None:
     if SESSION_KEY not in request.session:
         return
     # Read the stamp before Django reads the user's row, so that any later change makes the principal stale.
-    stamp = read_stamp(user_entity(UUID(request.session[SESSION_KEY])))
+    stamp = read_stamp(user_entity(UUID(request.session[SESSION_KEY])), ROLES_ENTITY)
     now = database_now()
     if is_over(request, now):
         request.session.flush()

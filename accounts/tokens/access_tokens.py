@@ -21,7 +21,7 @@ from rest_framework_simplejwt.settings import api_settings
 from accounts.errors import SessionEnded, TokenExpired
 from accounts.models import BrowserSession, ServiceAccount, TokenFamily, User
 from accounts.origin import Origin, held_by
-from accounts.principals import SIGNING_KEYS, Principal, user_entity
+from accounts.principals import ROLES_ENTITY, SIGNING_KEYS, Principal, user_entity
 from accounts.roles import SYSTEM
 from accounts.tokens import service_tokens, signing_keys, verified_tokens
 from accounts.tokens.signing_keys import KeySet
@@ -30,6 +30,7 @@ from audit.log.events import Actor
 from kernel.clock import process_now
 from kernel.errors import Unauthenticated
 from kernel.freshness.epoch import read_stamp
+from kernel.freshness.stamps import StaleDecision
 from kernel.observability.metrics import token_refusals_total
 from kernel.trust.row_heads import find_current
 
@@ -160,28 +161,47 @@ def authenticate_known_bearer(text: str, origin: Origin) -> Principal:
 
 
 def renew_principal(principal: Principal) -> Principal:
-    """The same caller with current rights. Call it before repeating a decision, and last in every change.
+    """The same caller with current rights. Call it before repeating a decision.
 
-    Raises SessionEnded if the caller's rights have ended: a role change always ends them, and an emergency
-    rotation ends every token that the old signing key signed.
+    Raises SessionEnded if the caller's rights have ended: another role always ends them, and an emergency rotation
+    ends every token that the old signing key signed.
     """
     if principal.limits is not None:
         return service_tokens.renew_token_principal(principal, principal.limits)
     if principal.identity.id is None:
         return principal
-    stamp = read_stamp(principal.identity.entity, SIGNING_KEYS)
-    if principal.family_id is None and principal.browser_session_id is None and principal.role != SYSTEM:
-        _require_unchanged(principal, principal.identity.id)
+    stamp = read_stamp(principal.identity.entity, SIGNING_KEYS, ROLES_ENTITY)
     if principal.family_id is not None:
-        _require_open(_find_family(principal.family_id, principal.user_id))
+        holder: ServiceAccount | User = _require_open(
+            _find_family(principal.family_id, principal.user_id)
+        ).user
         if not signing_keys.key_set(stamp).is_trusted(principal.signing_kid, process_now()):
             raise SessionEnded
-    if principal.browser_session_id is not None:
-        _require_browser_session(principal.browser_session_id, principal)
-    return replace(principal, stamp=stamp)
+    elif principal.browser_session_id is not None:
+        holder = _require_browser_session(principal.browser_session_id, principal)
+    elif principal.role == SYSTEM:
+        return replace(principal, stamp=stamp)
+    else:
+        holder = _require_unchanged(principal, principal.identity.id)
+    return replace(
+        principal,
+        rights=holder.rights,
+        permissions=holder.permissions,
+        must_enrol=holder.must_enrol,
+        stamp=stamp,
+    )
 
 
-def _require_unchanged(principal: Principal, account_id: UUID) -> None:
+def confirm_rights(principal: Principal) -> None:
+    """Last step of every change, with the epoch locked: the caller's rights may have ended while it waited for its locks.
+
+    Raises SessionEnded as ``renew_principal`` does, and StaleDecision if the role lost a permission.
+    """
+    if principal.rights.excess_over(renew_principal(principal).rights):
+        raise StaleDecision(frozenset({ROLES_ENTITY}))
+
+
+def _require_unchanged(principal: Principal, account_id: UUID) -> ServiceAccount | User:
     """For the requester of a job, who has no session. Raises SessionEnded."""
     account: ServiceAccount | User | None = (
         find_current(ServiceAccount.objects.filter(pk=account_id))
@@ -190,13 +210,14 @@ def _require_unchanged(principal: Principal, account_id: UUID) -> None:
     )
     if account is None or not account.is_active or account.role != principal.role:
         raise SessionEnded
+    return account
 
 
 def authenticate_access_token(text: str, origin: Origin, *about: str) -> Principal:
     """Like ``authenticate_bearer``, for access tokens only. A refusal is not counted."""
     user_id = _claimed_user(text)
     # Read the stamp before the rows, so that any later change makes the principal stale.
-    stamp = read_stamp(user_entity(user_id), SIGNING_KEYS, *about)
+    stamp = read_stamp(user_entity(user_id), SIGNING_KEYS, ROLES_ENTITY, *about)
     claims = _verify(text, signing_keys.key_set(stamp))
     found = _find_family(UUID(claims["sid"]), user_id)
     actor = _holder(found, user_id, claims["jti"], origin)
@@ -245,13 +266,14 @@ def _holder(family: TokenFamily | None, user_id: UUID, token_id: str, origin: Or
     return origin.user(user_id, name, auth_method=auth_method, token_id=token_id)
 
 
-def _require_browser_session(session_id: UUID, principal: Principal) -> None:
+def _require_browser_session(session_id: UUID, principal: Principal) -> User:
     """Raises SessionEnded if the session has ended or expired, or if the user's sessions were ended since."""
     found = BrowserSession.objects.select_related("user").filter(id=session_id, user=principal.user_id)
     row = find_current(found.filter(expire_date__gt=process_now()), "user")
     user = None if row is None else row.user
     if user is None or not user.is_active or user.subject_version != principal.subject_version:
         raise SessionEnded
+    return user
 
 
 def _claimed_user(text: str) -> UUID:

@@ -16,7 +16,7 @@ from accounts.authorization import TokenLimits
 from accounts.errors import TokenExpired, TokenRevoked
 from accounts.models import ServiceAccount, ServiceToken
 from accounts.origin import Origin, held_by
-from accounts.principals import Principal
+from accounts.principals import ROLES_ENTITY, Principal
 from audit.log.events import Actor
 from audit.sequencing.token_uses import SERVICE_TOKEN
 from kernel.clock import process_now
@@ -55,7 +55,7 @@ def authenticate_service_token(text: str, origin: Origin, about: tuple[str, ...]
     if known is None:
         raise Unauthenticated(BAD_TOKEN)
     # Read the stamp before the rows, so that any later change makes the principal stale. A token keeps its owner.
-    stamp = read_stamp(known.identity.entity, *about)
+    stamp = read_stamp(known.identity.entity, ROLES_ENTITY, *about)
     token = _read(known.id)
     actor = _actor(token, origin)
     with held_by(actor):
@@ -79,7 +79,7 @@ def renew_token_principal(principal: Principal, limits: TokenLimits) -> Principa
 
     Raises TokenRevoked if the token was revoked or its owner disabled, TokenExpired, IntegrityFailed.
     """
-    stamp = read_stamp(principal.identity.entity)
+    stamp = read_stamp(principal.identity.entity, ROLES_ENTITY)
     token = _read(limits.token_id)
     _require_valid(token)
     owner = token.owner

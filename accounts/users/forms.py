@@ -1,13 +1,14 @@
 """Forms for the management of users. They parse input; the services validate it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
 
 from accounts.models import User, UserState
+from accounts.models.roles import role_descriptions
 from accounts.passwords import CHOOSING_HELP, password_field
-from accounts.roles import DESCRIPTIONS, LABELS
+from accounts.roles import LABELS
 from kernel.pages.filter_forms import FilterForm
 from kernel.pages.forms import LongSelect, PageForm, ReasonForm, search_field
 from kernel.time_zones import zone_names
@@ -15,9 +16,15 @@ from kernel.time_zones import zone_names
 _PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 
 
+def _choices(roles: Iterable[str]) -> list[tuple[str, str]]:
+    return [(name, LABELS.get(name, name)) for name in roles]
+
+
 class UserFilterForm(FilterForm):
     search = search_field("Search by name or e-mail address")
-    role = forms.ChoiceField(required=False, choices=[("", "Any role"), *LABELS.items()])
+    role = forms.ChoiceField(
+        required=False, choices=lambda: [("", "Any role"), *_choices(role_descriptions())]
+    )
     state = forms.ChoiceField(
         required=False, choices=[("", "Any state"), *((word, word.capitalize()) for word in UserState)]
     )
@@ -33,16 +40,26 @@ def _email_field() -> forms.CharField:
 class _RoleButtons(forms.RadioSelect):
     """The radio buttons of the roles, each with its description."""
 
+    descriptions: Mapping[str, str] = {}
+
     def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        return super().create_option(name, value, *args, **kwargs) | {"description": DESCRIPTIONS[value]}
+        option = super().create_option(name, value, *args, **kwargs)
+        return option | {"description": self.descriptions[value]}
 
 
 class RoleField(forms.ChoiceField):
     widget = _RoleButtons
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(choices=list(LABELS.items()), **kwargs)
+        super().__init__(**kwargs)
         self.template_name = "accounts/role_choice.html"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "RoleField":
+        """The field of a form, with the roles at this time."""
+        field = super().__deepcopy__(memo)
+        field.widget.descriptions = role_descriptions()
+        field.choices = _choices(field.widget.descriptions)
+        return field
 
 
 class InviteForm(PageForm):

@@ -7,8 +7,7 @@ from rest_framework import serializers
 from accounts.models import User, UserState
 from accounts.passwords import SECRET_LIMIT
 from accounts.principals import Principal
-from accounts.rest import OptionalReasonSerializer, TextField
-from accounts.roles import ROLES
+from accounts.rest import OptionalReasonSerializer, RoleNameField, TextField
 from accounts.users.services.listing import ListedUser
 from kernel.rest.fields import ChoiceField, StrictSerializer, TimestampField
 from kernel.rest.paging import PageQuery
@@ -24,7 +23,7 @@ class UserQuerySerializer(PageQuery):
         max_length=200,
         help_text="each word must occur in the name or the e-mail address",
     )
-    role = ChoiceField(required=False, choices=list(ROLES))
+    role = RoleNameField(required=False)
     state = ChoiceField(required=False, choices=list(UserState))
     ordering = ChoiceField(required=False, choices=_ORDERINGS)
 
@@ -32,7 +31,7 @@ class UserQuerySerializer(PageQuery):
 class CreateUserSerializer(StrictSerializer):
     username = TextField(max_length=_MAX_USERNAME)
     email = TextField(required=False, allow_null=True, max_length=_MAX_EMAIL)
-    role = ChoiceField(choices=list(ROLES))
+    role = RoleNameField()
     password = TextField(
         required=False,
         allow_null=True,
@@ -42,7 +41,7 @@ class CreateUserSerializer(StrictSerializer):
 
 
 class UpdateUserSerializer(OptionalReasonSerializer):
-    role = ChoiceField(required=False, choices=list(ROLES))
+    role = RoleNameField(required=False)
     is_active = serializers.BooleanField(required=False)
     email = TextField(required=False, allow_null=True, max_length=_MAX_EMAIL)
 
@@ -53,7 +52,7 @@ class ListedUserSerializer(serializers.Serializer[ListedUser]):
     id = serializers.UUIDField(source="user.id")
     username = serializers.CharField(source="user.username")
     email = serializers.CharField(source="user.email", allow_null=True)
-    role = ChoiceField(source="user.role", choices=list(ROLES))
+    role = RoleNameField(source="user.role")
     is_active = serializers.BooleanField(source="user.is_active")
     state = ChoiceField(source="user.state", choices=list(UserState))
     second_factors = serializers.ListField(child=ChoiceField(choices=["totp", "passkey"]))
@@ -86,6 +85,7 @@ class PasswordSerializer(StrictSerializer):
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
+    role = RoleNameField()
     permissions = serializers.SerializerMethodField()
 
     class Meta:

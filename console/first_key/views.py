@@ -48,8 +48,8 @@ class _FirstKeyPage(PageView[Principal]):
 
 class FirstKeyView(_FirstKeyPage, FormView[Principal, FirstKeyForm]):
     rules = {
-        "GET": Rule("keys.create", actions.FIRST_KEY_READ),
-        "POST": Rule("keys.create", actions.FIRST_KEY_CREATED),
+        "GET": Rule("keys.create", actions.FIRST_KEY_READ, also="crypto.encrypt"),
+        "POST": Rule("keys.create", actions.FIRST_KEY_CREATED, also="crypto.encrypt"),
     }
     template = "console/first_key.html"
     form_class = FirstKeyForm

@@ -30,8 +30,9 @@ def checklist(principal: Principal, facts: Facts) -> Sequence[_Step]:
     """The steps for this role; empty once all are done."""
     may, steps = principal.has_permission, []
     if may("keys.create"):
-        steps.append(_Step("Create a key", facts.keys.all > 0, url=reverse("first-key")))
-    if may("crypto.encrypt"):
+        page = "first-key" if may("crypto.encrypt") else "key-new"
+        steps.append(_Step("Create a key", facts.keys.all > 0, url=reverse(page)))
+    if may("keys.create") and may("crypto.encrypt"):
         steps.append(
             _Step(
                 "Encrypt a first message",

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from msgspec.structs import replace
 
 from accounts.principals import Principal
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from audit.log.events import Actor, Event, Source
 from audit.services.jobs import record_end, recorded_requester
 from audit.services.recording import record
@@ -71,7 +71,7 @@ def cancel_rewrap(*, principal: Principal, job_id: UUID) -> KekRewrap:
         rewrap = find_rewrap(principal=principal, job_id=job_id)
         delivery.cancel(rewrap)
         record(_event(rewrap, actions.REWRAP_CANCELLED, rows=rewrap.done), principal.actor)
-        renew_principal(principal)
+        confirm_rights(principal)
     return rewrap
 
 
@@ -97,7 +97,7 @@ def _submit(principal: Principal, submit: Callable[[job.Job], None]) -> KekRewra
     submit(rewrap)
     meta = {"kek_id": kek_records.primary_id(), "rows": kek_records.count_outdated()}
     record(_event(rewrap, actions.REWRAP_REQUESTED, **meta), principal.actor)
-    renew_principal(principal)
+    confirm_rights(principal)
     return rewrap
 
 

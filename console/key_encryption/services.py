@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.principals import Principal
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from audit.log.events import Event
 from audit.services.recording import record
 from console import actions
@@ -67,7 +67,7 @@ def rotate_kek(*, principal: Principal, kek_id: str = "", has_one_host: bool = F
         chosen = kek_id or kek.create_file()
         kek.make_primary(chosen)
         record(_event(actions.KEK_ROTATED, chosen, previous=previous), principal.actor)
-        renew_principal(principal)
+        confirm_rights(principal)
     file = kek.file_of(chosen)
     return Rotation(chosen, previous, file if file.exists() else None, kek_records.count_outdated())
 
@@ -84,7 +84,7 @@ def retire_kek(*, principal: Principal, kek_id: str, confirmed_id: str) -> KeyEn
     with transaction.atomic():
         retired = kek_records.retire(kek_id)
         record(_event(actions.KEK_RETIRED, kek_id), principal.actor)
-        renew_principal(principal)
+        confirm_rights(principal)
     return retired
 
 

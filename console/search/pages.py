@@ -25,7 +25,7 @@ class _Page:
     def is_for(self, principal: Principal) -> bool:
         """Whether the rule of the page admits the user."""
         rule: Rule = resolve(self.url).func.view_class.rules["GET"]  # type: ignore[attr-defined]  # a class-based view
-        return not isinstance(rule.permission, str) or principal.has_permission(rule.permission)
+        return all(map(principal.has_permission, rule.permissions))
 
     def matches(self, search: str) -> bool:
         """Whether each word of the search begins a word of the page."""

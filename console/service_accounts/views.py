@@ -10,8 +10,9 @@ from django.urls import reverse
 
 from accounts import actions
 from accounts.models import ServiceAccount
+from accounts.models.roles import description_of
 from accounts.principals import Principal
-from accounts.roles import DESCRIPTIONS, word_of
+from accounts.roles import word_of
 from accounts.service_accounts.services import accounts as service_accounts
 from accounts.service_accounts.services.accounts import CreatedAccount, update_service_account
 from accounts.tokens.services import listing as token_listing
@@ -84,7 +85,7 @@ class NewServiceAccountView(FormView[Principal, ServiceAccountForm]):
 class ConnectView(FormView[Principal, ConnectForm]):
     """A new application. Only the response to the form contains its token. ``key`` names a key to begin with."""
 
-    rules = {method: Rule(_MANAGE, actions.SERVICE_ACCOUNT_CREATED) for method in ("GET", "POST")}
+    rules = {method: Rule(_MANAGE, actions.SERVICE_ACCOUNT_CREATED, also=GRANT) for method in ("GET", "POST")}
     section = "users"
     template = "console/connect.html"
     draft_fields = ("name", "keys", "tags", "operations", "lifetime", "expires_at", "reason")
@@ -93,7 +94,6 @@ class ConnectView(FormView[Principal, ConnectForm]):
     return_name = "service-accounts-page"
 
     def form(self, data: QueryDict | None = None) -> ConnectForm:
-        self.principal.require(GRANT)
         name = self.request.GET.get("key", "")
         key = reading.key_named(principal=self.principal, name=name) if data is None and name else None
         initial = (
@@ -160,7 +160,7 @@ class ServiceAccountView(ShowsLog, PageView[Principal]):
         may_manage = self.principal.has_permission(_MANAGE) and not self.principal.lacks(account.rights)
         return self.page(
             account=account,
-            description=DESCRIPTIONS[account.role],
+            description=description_of(account.role),
             tokens=list_recent_tokens(principal=self.principal, owner=account.identity) if may_manage else [],
             limit=token_listing.LIMIT,
             may_manage=may_manage,

@@ -18,7 +18,7 @@ from django.db import transaction
 from msgspec.structs import replace
 
 from accounts.holders import require_permitted
-from accounts.principals import Principal
+from accounts.principals import ROLES_ENTITY, Principal
 from audit.log.events import Actor, Source
 from audit.services.jobs import record_end
 from crypto_ops import actions
@@ -88,7 +88,7 @@ def delete_expired_files() -> None:
 def _requester_of(job: FileJob) -> Principal:
     """The requester with their current rights. Raises Denied."""
     # Read the stamp before the rows, so that any later change makes the principal stale.
-    stamp = read_stamp(job.requester.entity)
+    stamp = read_stamp(job.requester.entity, ROLES_ENTITY)
     holder = require_permitted(job.requester, FileOperation(job.operation).permission)
     return Principal(
         actor=Actor(**job.actor_facts),

@@ -116,11 +116,11 @@ class PageView[P: Caller](View):
         """Raises Denied; its audit event names the object. Raises SecondFactorRequired, which is not recorded."""
         if self.principal.must_enrol and rule.permission is not ENROLLING:
             raise SecondFactorRequired
-        is_denied = isinstance(rule.permission, str) and not self.principal.has_permission(rule.permission)
+        is_denied = not all(map(self.principal.has_permission, rule.permissions))
         if is_denied or self.object_reference[0]:
             set_audit_object(self.request, *self.object_of(**kwargs))
-        if isinstance(rule.permission, str):
-            self.principal.require(rule.permission)
+        for permission in rule.permissions:
+            self.principal.require(permission)
 
     def object_of(self, **kwargs: Any) -> tuple[str, str]:
         """Type and id of the object that the URL names."""

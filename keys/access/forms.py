@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django import forms
 
 from accounts.holders import KnownHolder
-from accounts.models.roles import roles_that_use_keys
+from accounts.roles import Rights
 from kernel.identities import IdentityType
 from kernel.pages.forms import (
     CheckboxTags,
@@ -62,13 +62,16 @@ class NewGrantForm(PageForm):
         "Leave empty to allow all.",
     )
 
-    def offer_grants(self, keys: Iterable[Key], holders: Iterable[KnownHolder]) -> None:
+    def offer_grants(
+        self, keys: Iterable[Key], holders: Iterable[KnownHolder], roles: Iterable[Rights]
+    ) -> None:
         """Set the choices: the operations that one of the keys supports, and the holders."""
         operations = dict(choice for key in keys for choice in _operations(key))
         offer(self, "operations", operations.items())
         known = users_of_keys(holders)
-        roles = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in roles_that_use_keys()]
-        offer(self, "holder", [("", "Choose …"), *known, *roles])
+        able = [rights.role for rights in roles if rights.use_keys]
+        roles_to_choose = [(f"{ROLE}:{role}", f"Everyone with the role {role}") for role in able]
+        offer(self, "holder", [("", "Choose …"), *known, *roles_to_choose])
 
     def grant_request(self) -> GrantRequest:
         given = self.cleaned_data
@@ -108,9 +111,11 @@ class GrantForm(NewGrantForm, TagReasonForm):
     opens = "scope"
     field_order = ("holder", "operations", "scope", "expires_at", "networks", "reason")
 
-    def __init__(self, *args: Any, key: Key, holders: Iterable[KnownHolder], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, key: Key, holders: Iterable[KnownHolder], roles: Iterable[Rights], **kwargs: Any
+    ) -> None:
         super().__init__(*args, auto_id="grant_%s", **kwargs)  # a dialog over the page has a reason, too
-        self.offer_grants([key], holders)
+        self.offer_grants([key], holders, roles)
         if key.tags:
             every = [
                 (f"{_TAG}{tag}", f"All keys with the tag {tag}, including future keys") for tag in key.tags

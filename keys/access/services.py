@@ -10,10 +10,10 @@ from django.db.models import QuerySet
 
 from accounts.authorization import Verdict, authorize
 from accounts.holders import find_holder
-from accounts.models.roles import list_rights, rights_of, roles_that_use_keys
+from accounts.models.roles import list_rights, roles_that_use_keys
 from accounts.principals import Principal
 from accounts.roles import GRANTABLE, Rights, permission_of, word_of
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from accounts.trail import reason_given
 from audit.log.events import Event, RowChange
 from audit.services.recording import record
@@ -173,9 +173,7 @@ def _new_grant(principal: Principal, request: GrantRequest) -> KeyGrant:
 
 def _require_holder(request: GrantRequest) -> None:
     if request.principal_type == ROLE:
-        if request.principal_id not in [each.role for each in list_rights()]:
-            raise Invalid.of_field("principal_id", f"Choose one of: {', '.join(roles_that_use_keys())}.")
-        _require_use(rights_of(request.principal_id))
+        _require_role(request.principal_id)
         return
     holder_id = parse_uuid(request.principal_id)
     try:
@@ -186,6 +184,14 @@ def _require_holder(request: GrantRequest) -> None:
         kind = request.principal_type.replace("_", " ")
         raise Invalid.of_field("principal_id", f"There is no {kind} with this id.")
     _require_use(holder.rights)
+
+
+def _require_role(name: str) -> None:
+    """Raises Invalid if the role does not exist, or if a grant gives it nothing."""
+    known = {rights.role: rights for rights in list_rights()}
+    if name not in known:
+        raise Invalid.of_field("principal_id", f"Choose one of: {', '.join(roles_that_use_keys())}.")
+    _require_use(known[name])
 
 
 def _require_use(rights: Rights) -> None:
@@ -240,5 +246,7 @@ def _finish(
     event = Event(action=action, object_type=object_type, object_id=object_id, meta=meta)
     record(event, principal.actor, changes=[change])
     raise_epoch(key_entity(grant.key_id) if grant.key_id else tag_entity(grant.tag))
-    renew_principal(principal)
+    if before is None and grant.principal_type == ROLE:
+        _require_role(grant.principal_id)  # it may have been deleted
+    confirm_rights(principal)
     return grant

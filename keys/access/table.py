@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from accounts.authorization import Verdict
+from accounts.authorization import Verdict, role_holder
 from accounts.holders import KnownHolder
-from accounts.models.roles import list_rights, rights_of
 from accounts.roles import KEY_USE, Rights, permission_of
 from kernel.identities import Identity, IdentityType, parse_uuid
 from keys.explanations import OPERATION_LABELS
 from keys.lifecycle import operations_of
 from keys.models import Key, KeyGrant
-from keys.models.grants import ROLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,16 +50,23 @@ def holder_ids(grants: Iterable[KeyGrant], key: Key | None = None) -> set[UUID]:
 
 
 def access_rows(
-    key: Key, grants: Iterable[KeyGrant], known: Iterable[KnownHolder], now: datetime
+    key: Key,
+    grants: Iterable[KeyGrant],
+    known: Iterable[KnownHolder],
+    roles: Sequence[Rights],
+    now: datetime,
 ) -> list[AccessRow]:
-    """Roles that may use all keys, the owner, and the holders of the grants. ``known`` includes those of ``holder_ids``."""
-    holders = {each.identity.entity: _holder(each) for each in known}
+    """The roles that may use all keys, the owner, and the holders of the grants.
+
+    ``known`` includes those of ``holder_ids``. ``roles``: the rights of all roles.
+    """
+    holders = _holders(known, roles)
     words = operations_of(key.algorithm, key.purpose)
     rows = [
         _row(
             _everyone(rights), "Role", [word for word in words if permission_of(word) in rights.on_all], words
         )
-        for rights in list_rights()
+        for rights in roles
         if rights.on_all & KEY_USE
     ]
     if owner := holders.get(key.owner.entity):
@@ -69,9 +74,11 @@ def access_rows(
     return rows + [_grant_row(grant, holders, words, now) for grant in grants]
 
 
-def grant_rows(grants: Iterable[KeyGrant], known: Iterable[KnownHolder], now: datetime) -> list[AccessRow]:
+def grant_rows(
+    grants: Iterable[KeyGrant], known: Iterable[KnownHolder], roles: Sequence[Rights], now: datetime
+) -> list[AccessRow]:
     """Grants on any keys and tags, without cells. ``known`` includes the users and service accounts that hold them."""
-    holders = {each.identity.entity: _holder(each) for each in known}
+    holders = _holders(known, roles)
     return [_grant_row(grant, holders, (), now) for grant in grants]
 
 
@@ -123,6 +130,12 @@ def _problem(known: KnownHolder) -> str:
     return "The user must set up a second factor before any rule applies." if known.must_enrol else ""
 
 
+def _holders(known: Iterable[KnownHolder], roles: Iterable[Rights]) -> dict[str, _RuleHolder]:
+    """By the ``holder`` of a grant."""
+    everyone = {role_holder(rights.role): _everyone(rights) for rights in roles}
+    return everyone | {each.identity.entity: _holder(each) for each in known}
+
+
 def _everyone(rights: Rights) -> _RuleHolder:
     return _RuleHolder(name=f"Everyone with the role {rights.role}", rights=rights)
 
@@ -130,13 +143,8 @@ def _everyone(rights: Rights) -> _RuleHolder:
 def _grant_row(
     grant: KeyGrant, holders: Mapping[str, _RuleHolder], columns: Iterable[str], now: datetime
 ) -> AccessRow:
-    if grant.principal_type == ROLE:
-        holder = _everyone(rights_of(grant.principal_id))
-    else:
-        unknown = _RuleHolder(
-            name=grant.principal_id, rights=Rights(""), problem="This holder no longer exists."
-        )
-        holder = holders.get(grant.holder, unknown)
+    unknown = _RuleHolder(name=grant.principal_id, rights=Rights(""), problem="This holder no longer exists.")
+    holder = holders.get(grant.holder, unknown)
     source = f"Grant on the tag {grant.tag}" if grant.tag else "Grant on this key"
     is_expired = grant.expires_at is not None and grant.expires_at <= now
     return _row(holder, source, grant.operation_words, columns, grant, is_expired=is_expired)

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models.names import unique_name
 from accounts.principals import Principal
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from audit.log.events import RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
@@ -265,7 +265,7 @@ def _store(
     key.primary_version = len(versions)
     insert_key(principal, key, policy, versions=versions, meta=meta, transit=transit, action=action)
     lock_epoch()
-    renew_principal(principal)  # a user whose rights have ended must not create a key
+    confirm_rights(principal)  # a user whose rights have ended must not create a key
     require_retag(principal, (), key.tags)
     return key
 

@@ -95,3 +95,7 @@ class KeyGrant(MacProtectedRow):
             operations=frozenset(self.operations),
             networks=Networks(tuple(self.networks)),
         )
+
+
+def count_grants_to_role(name: str) -> int:
+    return KeyGrant.objects.filter(principal_type=ROLE, principal_id=name).count()

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.principals import Principal
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from audit.log.events import RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
@@ -241,7 +241,7 @@ def _record_export(principal: Principal, key: Key, what: str, rows: Sequence[Key
     meta: dict[str, object] = {"reason": _REASON, "format": what, "versions": [row.version for row in rows]}
     record(key_event(actions.KEY_EXPORTED, key, meta=meta), principal.actor)
     lock_epoch()
-    renew_principal(principal)
+    confirm_rights(principal)
 
 
 @transaction.atomic

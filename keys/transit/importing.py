@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from accounts.principals import Principal
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from kernel.clock import database_now
 from kernel.crypto.algorithms import algorithm_of_key
 from kernel.crypto.transit.backup import BackupVersion, TransitBackup
@@ -66,7 +66,7 @@ def import_transit_backup(
             principal, key, None, versions=versions, meta=meta, transit=transit, action=actions.KEY_IMPORTED
         )
         lock_epoch()
-        renew_principal(principal)
+        confirm_rights(principal)
         if material is not None:
             rotate_key(principal=principal, key_id=key.id, reason=_REASON, material=material)
     return find_transit_key(principal=principal, key_id=key.id)

@@ -6,7 +6,7 @@ from typing import Final
 from django.db import IntegrityError, transaction
 
 from accounts.principals import Principal
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.errors import Conflict, Invalid, NotFound
@@ -138,4 +138,4 @@ def _finish(principal: Principal, action: str, mount: TransitMount, change: RowC
     event = Event(action=action, object_type="transit_mount", object_id=mount.path, meta={"name": mount.path})
     record(event, principal.actor, changes=[change])
     lock_epoch()
-    renew_principal(principal)
+    confirm_rights(principal)

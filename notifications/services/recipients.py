@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from accounts.models import User, UserQuerySet
-from accounts.models.roles import roles_with
+from accounts.models.roles import has_role_with
 from accounts.roles import MANAGES_USERS
 from kernel.outbox.models import Notification
 from kernel.trust.row_heads import find_current
@@ -36,5 +36,5 @@ def may_be_mailed(delivery: Delivery) -> bool:
 
 def _warned(notification: Notification) -> UserQuerySet:
     """The user that the notification is about, and all active users who manage users."""
-    managers = Q(role__in=roles_with(MANAGES_USERS), is_active=True)
+    managers = has_role_with(MANAGES_USERS) & Q(is_active=True)
     return User.objects.filter(Q(username=notification.object_name) | managers)

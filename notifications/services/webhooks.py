@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.principals import Principal
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
@@ -188,4 +188,4 @@ def _record(action: str, webhook: Webhook, principal: Principal, *changes: RowCh
     event = Event(action=action, object_type="webhook", object_id=str(webhook.id), meta=meta)
     record(event, principal.actor, changes=changes)
     lock_epoch()
-    renew_principal(principal)
+    confirm_rights(principal)

@@ -98,7 +98,7 @@ def test_the_principal_is_the_user_as_stored_in_the_database(developer, token):
     assert principal.scope("keys.read") == "own"
     assert principal.not_after == datetime.fromtimestamp(decoded(parts(token)[1])["exp"], UTC)
     assert principal.stamp.as_of == read_epoch()
-    assert set(principal.stamp.epochs) == {f"user:{principal.user_id}", "signing-keys"}
+    assert set(principal.stamp.epochs) == {f"user:{principal.user_id}", "signing-keys", "roles"}
     assert principal.actor.token_id == decoded(parts(token)[1])["jti"]
     assert (principal.actor.client_ip, principal.actor.auth_method) == ("192.0.2.7", "password")
 

@@ -20,19 +20,17 @@ NO_OVERLAP = timedelta(0)
 
 
 @pytest.fixture
-def user_manager(db):
-    return make_persona("uma", "user_manager").principal
+def uma(user_manager):
+    return user_manager.principal
 
 
-def test_no_one_gives_rights_that_they_lack_beyond_those_of_a_developer(user_manager):
-    given = {role for role, rights in ROLES.items() if not user_manager.lacks(rights)}
+def test_no_one_gives_rights_that_they_lack_beyond_those_of_a_developer(uma):
+    given = {role for role, rights in ROLES.items() if not uma.lacks(rights)}
     assert given == {"user_manager", "developer"}
     own_only = Rights("custom", ROLES["auditor"].permissions, frozenset())
-    assert user_manager.lacks(own_only) == {"audit.export", "system.read"}
-    assert user_manager.lacks(Rights("custom", frozenset(), frozenset({"crypto.decrypt"}))) == {
-        "crypto.decrypt"
-    }
-    admin = replace(user_manager, rights=ROLES["admin"])
+    assert uma.lacks(own_only) == {"audit.export", "system.read"}
+    assert uma.lacks(Rights("custom", frozenset(), frozenset({"crypto.decrypt"}))) == {"crypto.decrypt"}
+    admin = replace(uma, rights=ROLES["admin"])
     assert not any(admin.lacks(rights) for rights in (*ROLES.values(), SYSTEM_RIGHTS))
 
 
@@ -56,25 +54,25 @@ def managing_a_user(principal, user_id):
     ]
 
 
-def test_a_user_with_more_rights_is_out_of_reach(user_manager, auditor):
-    for change in managing_a_user(user_manager, auditor.user.id):
+def test_a_user_with_more_rights_is_out_of_reach(uma, auditor):
+    for change in managing_a_user(uma, auditor.user.id):
         with pytest.raises(Denied) as refusal:
             change()
         assert refusal.value.extra == {"rule": "more-rights"}
 
 
-def test_a_user_manager_makes_and_changes_developers_only(user_manager, developer):
+def test_a_user_manager_makes_and_changes_developers_only(uma, developer):
     for create, more in ((creation.create_user, {"password": PASSWORD}), (invitations.invite_user, {})):
-        create(principal=user_manager, username=f"new-{create.__name__}", role="developer", **more)
+        create(principal=uma, username=f"new-{create.__name__}", role="developer", **more)
         with pytest.raises(Denied, match=r"keys\.destroy"):
-            create(principal=user_manager, username="second", role="key_manager", **more)
-    editing.set_role(principal=user_manager, user_id=developer.user.id, role="user_manager")
+            create(principal=uma, username="second", role="key_manager", **more)
+    editing.set_role(principal=uma, user_id=developer.user.id, role="user_manager")
     with pytest.raises(Denied, match="not have"):
-        editing.set_role(principal=user_manager, user_id=developer.user.id, role="admin")
-    editing.set_email(principal=user_manager, user_id=developer.user.id, email="d@example.org")
+        editing.set_role(principal=uma, user_id=developer.user.id, role="admin")
+    editing.set_email(principal=uma, user_id=developer.user.id, email="d@example.org")
 
 
-def test_service_accounts_with_more_rights_are_out_of_reach(user_manager, admin):
+def test_service_accounts_with_more_rights_are_out_of_reach(uma, admin):
     powerful = make_service_account("powerful", "operator")
     request = tokens.TokenRequest(
         name="t",
@@ -84,29 +82,27 @@ def test_service_accounts_with_more_rights_are_out_of_reach(user_manager, admin)
     )
     existing = tokens.create_token(principal=admin.principal, request=request).token
     for change in (
-        lambda: accounts.create_service_account(principal=user_manager, name="another", role="operator"),
+        lambda: accounts.create_service_account(principal=uma, name="another", role="operator"),
         lambda: accounts.update_service_account(
-            principal=user_manager, account_id=powerful.user.id, changes={"role": "developer"}
+            principal=uma, account_id=powerful.user.id, changes={"role": "developer"}
         ),
-        lambda: accounts.rotate_client_secret(
-            principal=user_manager, account_id=powerful.user.id, overlap=NO_OVERLAP
-        ),
-        lambda: tokens.create_token(principal=user_manager, request=request),
-        lambda: tokens.rotate_token(principal=user_manager, token_id=existing.id, overlap=NO_OVERLAP),
-        lambda: tokens.revoke_token(principal=user_manager, token_id=existing.id),
+        lambda: accounts.rotate_client_secret(principal=uma, account_id=powerful.user.id, overlap=NO_OVERLAP),
+        lambda: tokens.create_token(principal=uma, request=request),
+        lambda: tokens.rotate_token(principal=uma, token_id=existing.id, overlap=NO_OVERLAP),
+        lambda: tokens.revoke_token(principal=uma, token_id=existing.id),
     ):
         with pytest.raises(Denied) as refusal:
             change()
         assert refusal.value.extra == {"rule": "more-rights"}
-    app = accounts.create_service_account(principal=user_manager, name="app", role="developer").account
-    accounts.update_service_account(principal=user_manager, account_id=app.id, changes={"is_active": False})
+    app = accounts.create_service_account(principal=uma, name="app", role="developer").account
+    accounts.update_service_account(principal=uma, account_id=app.id, changes={"is_active": False})
 
 
-def test_the_last_administrator_is_the_last_who_manages_users(user_manager):
+def test_the_last_administrator_is_the_last_who_manages_users(uma):
     with pytest.raises(LastAdmin):
-        editing.disable_user(principal=user_manager, user_id=user_manager.user_id)
+        editing.disable_user(principal=uma, user_id=uma.user_id)
     UserFactory(username="second", role="user_manager")
-    editing.set_role(principal=user_manager, user_id=user_manager.user_id, role="developer")
+    editing.set_role(principal=uma, user_id=uma.user_id, role="developer")
 
 
 def test_an_administrator_who_uses_no_keys_is_refused(settings):

@@ -19,6 +19,7 @@ from accounts.roles import (
     word_of,
 )
 
+pytestmark = pytest.mark.django_db  # for roles that are not built in
 # The table of the API contract: "a" means all objects, "o" the user's own, "-" none.
 # columns: admin, key_manager, user_manager, operator, developer, auditor
 TABLE = {

@@ -13,17 +13,17 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 10_386,
+    "accounts": 10_899,
     "audit": 24_374,
     "backups": 1_371,
     "canaries": 4_902,
     "ciphercanary": 3_524,
-    "console": 5_273,
+    "console": 5_277,
     "crypto_ops": 10_864,
     "demo": 1_233,
     "dialects": 2_297,
-    "kernel": 16_572,
-    "keys": 15_055,
+    "kernel": 16_578,
+    "keys": 15_091,
     "notifications": 2_297,
 }
 SLACK = 100

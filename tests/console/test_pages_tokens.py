@@ -52,7 +52,7 @@ def key(admin):
 
 
 def test_the_form_offers_each_scope_of_the_role_once():
-    groups = TokenForm(role="developer", key_names=()).fields["scopes"].choices
+    groups = TokenForm(rights=ROLES["developer"], key_names=()).fields["scopes"].choices
     offered = [scope for _, scopes in groups for scope, _ in scopes]
     assert sorted(offered) == sorted(service_tokens.scopes_for(ROLES["developer"]))
 

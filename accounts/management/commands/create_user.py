@@ -2,7 +2,6 @@ from argparse import ArgumentParser
 from typing import Any
 
 from accounts.commands import SystemCommand, read_new_password
-from accounts.roles import ROLES
 from accounts.users.services import creation, invitations
 
 
@@ -11,7 +10,7 @@ class Command(SystemCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
-        parser.add_argument("--role", required=True, choices=list(ROLES))
+        parser.add_argument("--role", required=True)
         parser.add_argument("--email")
         parser.add_argument(
             "--invite", action="store_true", help="print a link by which the user chooses the password"

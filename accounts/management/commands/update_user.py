@@ -8,7 +8,6 @@ from django.db import transaction  # noqa: CC5 - several changes, all of them or
 
 from accounts.commands import SystemCommand
 from accounts.models import User
-from accounts.roles import ROLES
 from accounts.users.services import editing, invitations
 
 type Change = Callable[..., User]
@@ -19,7 +18,7 @@ class Command(SystemCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
-        parser.add_argument("--role", choices=list(ROLES))
+        parser.add_argument("--role")
         state = parser.add_mutually_exclusive_group()
         state.add_argument("--disable", action="store_true")
         state.add_argument("--enable", action="store_true")

@@ -19,7 +19,7 @@ from accounts.second_factors.ceremonies import (
     accepting,
     read_credential,
 )
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from accounts.trail import passkey_values, user_event
 from audit.log.events import RowChange
 from audit.services.recording import record
@@ -60,7 +60,7 @@ def add_passkey(*, principal: Principal, name: str, state: State, credential: st
     principal.require_recent_sign_in(database_now())
     user = User.objects.lock(principal.person_id)
     user.require_local_factors()
-    renew_principal(principal)
+    confirm_rights(principal)
     if Passkey.objects.filter(user=user).count() >= MOST:
         raise Invalid(f"You already have {MOST} passkeys. Remove one first.")
     try:
@@ -102,14 +102,14 @@ def remove_passkeys_of(*, principal: Principal, user_id: UUID) -> int:
     user = User.objects.lock_managed(principal, user_id)
     found = list(Passkey.objects.filter(user=user))
     _remove(principal, found)
-    renew_principal(principal)
+    confirm_rights(principal)
     return len(found)
 
 
 def _lock_own(principal: Principal, passkey_id: UUID) -> Passkey:
     """The caller's passkey. The lock on the user's row makes concurrent sign-ins with the passkey wait."""
     user = User.objects.lock(principal.person_id)
-    renew_principal(principal)
+    confirm_rights(principal)
     passkey: Passkey | None = Passkey.objects.filter(pk=passkey_id, user=user).first()
     if passkey is None:
         raise NotFound("This passkey does not exist. Reload the page.")

@@ -8,7 +8,7 @@ from accounts import actions
 from accounts.models import RecoveryCode, TotpDevice, User
 from accounts.principals import Principal, user_entity
 from accounts.second_factors.one_time_codes import new_recovery_codes, recovery_code_hash
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from accounts.trail import user_event
 from audit.services.recording import record
 from kernel.clock import database_now
@@ -30,7 +30,7 @@ def replace_recovery_codes(*, principal: Principal) -> list[str]:
     """
     principal.require_recent_sign_in(database_now())
     user = User.objects.lock(principal.person_id)
-    renew_principal(principal)
+    confirm_rights(principal)
     device = TotpDevice.objects.filter(user=user, confirmed=True).first()
     if device is None:
         raise NotFound("No authenticator is set up.")

@@ -27,7 +27,7 @@ from accounts.second_factors.one_time_codes import (
 )
 from accounts.second_factors.services.recovery_codes import add_recovery_codes, count_recovery_codes
 from accounts.sessions.services.own_sessions import end_other_sessions
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from accounts.trail import device_values, reason_given, user_event, user_values
 from audit.log.events import RowChange
 from audit.services.recording import record
@@ -174,7 +174,7 @@ def reset_totp(*, principal: Principal, user_id: UUID, reason: str = "") -> User
     _remove(principal, actions.TOTP_RESET, user, **reason_given(reason))
     # Lock the authenticator row before the counter, as sign-in does, to avoid a deadlock.
     login_attempts.reset(login_attempts.TOTP, str(user_id))
-    renew_principal(principal)
+    confirm_rights(principal)
     return user
 
 
@@ -262,7 +262,7 @@ def _session_of(principal: Principal) -> UUID | None:
 def _lock_caller(principal: Principal) -> User:
     """The caller's user row, locked. Ending their sessions requires the same lock, so checks under it stay valid."""
     user = User.objects.lock(principal.person_id)
-    renew_principal(principal)
+    confirm_rights(principal)
     return user
 
 

@@ -15,7 +15,7 @@ from accounts import actions
 from accounts.models import ClientSecret, ServiceAccount
 from accounts.models.names import unique_name
 from accounts.principals import Principal
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from accounts.trail import reason_given
 from accounts.users.services.creation import require_known_role
 from audit.log.events import Event, RowChange
@@ -77,7 +77,8 @@ def create_service_account(
         inserted = RowChange.of_row(account, after=_account_values(account))
         _record(actions.SERVICE_ACCOUNT_CREATED, account, principal, inserted)
         lock_epoch()
-        renew_principal(principal)
+        require_known_role(role)  # it may have been deleted
+        confirm_rights(principal)
     return CreatedAccount(account, client_secret)
 
 
@@ -112,7 +113,8 @@ def update_service_account(
     change = RowChange.of_row(account, before=before, after=after)
     _record(actions.SERVICE_ACCOUNT_CHANGED, account, principal, change, **reason_given(reason))
     raise_epoch(account.identity.entity)
-    renew_principal(principal)
+    require_known_role(account.role)  # it may have been deleted
+    confirm_rights(principal)
     return account
 
 
@@ -134,7 +136,7 @@ def rotate_client_secret(*, principal: Principal, account_id: UUID, overlap: tim
     seconds = int(overlap.total_seconds())
     _record(actions.CLIENT_SECRET_ROTATED, account, principal, overlap_seconds=seconds)
     raise_epoch(account.identity.entity)
-    renew_principal(principal)
+    confirm_rights(principal)
     return client_secret
 
 

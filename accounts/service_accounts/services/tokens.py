@@ -19,7 +19,7 @@ from accounts.service_accounts.services.accounts import (
     get_service_account,
     require_overlap,
 )
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from accounts.tokens.service_tokens import new_token, token_digest
 from accounts.tokens.services.listing import MANAGE, list_tokens
 from accounts.trail import reason_given
@@ -138,7 +138,7 @@ def revoke_own_token(*, principal: Principal) -> None:
         raise Denied("Only a service token can end itself. Sign out to end a session.")
     rows = ServiceToken.objects.select_for_update().filter(pk=principal.limits.token_id)
     token = first_of(rows).check_mac()
-    renew_principal(principal)  # before the token ends
+    confirm_rights(principal)  # before the token ends
     before = _token_values(token)
     token.revoked_at = database_now()
     token.save_with_mac()
@@ -274,7 +274,7 @@ def _store(token: ServiceToken, principal: Principal, action: str, **meta: objec
         change = RowChange.of_row(token, after=_token_values(token))
         record(_event(action, token, **meta), principal.actor, changes=[change])
         lock_epoch()
-        renew_principal(principal)
+        confirm_rights(principal)
     return CreatedToken(token, text)
 
 
@@ -293,7 +293,7 @@ def _save(
     change = RowChange.of_row(token, before=before, after=_token_values(token))
     record(_event(action, token, **meta), principal.actor, changes=[change])
     raise_epoch(token.identity.entity)
-    renew_principal(principal)
+    confirm_rights(principal)
 
 
 def _event(action: str, token: ServiceToken, **meta: object) -> Event:

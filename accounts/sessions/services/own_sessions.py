@@ -13,7 +13,7 @@ from accounts.models import BrowserSession, TokenFamily, User
 from accounts.principals import Principal, user_entity
 from accounts.sessions.devices import device_words
 from accounts.sessions.services.sessions import revoke_family
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from audit.log.events import Event
 from audit.services.recording import record
 from kernel.clock import database_now
@@ -65,7 +65,7 @@ def count_sessions(*, principal: Principal, user: User) -> int:
 def end_session(*, principal: Principal, session_id: UUID) -> None:
     """End one of the caller's sessions immediately. Raises Denied, NotFound, SessionEnded."""
     user = User.objects.lock(principal.person_id)
-    renew_principal(principal)
+    confirm_rights(principal)
     now = database_now()
     browsers = _open_browsers(user, now).filter(id=session_id)
     families = _open_families(user, now).filter(id=session_id)
@@ -78,7 +78,7 @@ def end_session(*, principal: Principal, session_id: UUID) -> None:
 def end_other_sessions(*, principal: Principal) -> int:
     """End all of the caller's sessions except the current one. Returns their number. Raises Denied, SessionEnded."""
     user = User.objects.lock(principal.person_id)
-    renew_principal(principal)
+    confirm_rights(principal)
     present = [each for each in (principal.browser_session_id, principal.family_id) if each]
     now = database_now()
     ended = _end_browsers(principal, _open_browsers(user, now).exclude(id__in=present))

@@ -14,7 +14,7 @@ from accounts.models.users import FEDERATED
 from accounts.passwords import require_acceptable
 from accounts.principals import Principal
 from accounts.roles import Rights
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from accounts.trail import user_event, user_values
 from accounts.users.services.new_admins import announce_admin
 from audit.log.events import RowChange
@@ -44,7 +44,8 @@ def create_user(
     with transaction.atomic():
         insert_user(user, principal)
         lock_epoch()
-        renew_principal(principal)
+        require_known_role(role)  # it may have been deleted
+        confirm_rights(principal)
     return user
 
 

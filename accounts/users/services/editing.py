@@ -12,11 +12,11 @@ from accounts import actions, login_attempts
 from accounts.errors import LastAdmin, SessionEnded
 from accounts.hashers import hash_slot
 from accounts.models import User, UserQuerySet
-from accounts.models.roles import roles_with
+from accounts.models.roles import has_role_with
 from accounts.passwords import require_acceptable
 from accounts.principals import Principal, user_entity
 from accounts.roles import MANAGES_USERS
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from accounts.trail import Values, reason_given, user_event, user_values
 from accounts.users.services.creation import accepted_email, require_known_role, save_unique
 from accounts.users.services.new_admins import announce_admin
@@ -102,7 +102,6 @@ def update_user(
     RecentAuthRequired, NotFound, Invalid, NameTaken, LastAdmin.
     """
     principal.require("users.manage")
-    _lock_admins()  # first, as the changes below do
     user = User.objects.lock_managed(principal, user_id)
     if check is not None:
         check(user)
@@ -136,14 +135,16 @@ def set_role(*, principal: Principal, user_id: UUID, role: str, reason: str = ""
     """
     principal.require("users.manage")
     principal.require_recent_sign_in(database_now())
-    rights = require_known_role(role)
-    principal.require_rights(rights)
-    user = _lock_beside_admins(principal, user_id, stays_admin=MANAGES_USERS in rights.permissions)
+    principal.require_rights(require_known_role(role))
+    user = User.objects.lock_managed(principal, user_id)
     if user.role == role:
         return user
-    before = user_values(user)
+    before, was_admin = user_values(user), _is_admin(user)
     user.role = role
     _save(user, principal, actions.USER_ROLE_CHANGED, before, ends_sessions=True, reason=reason)
+    require_known_role(role)  # it may have been deleted
+    if was_admin:
+        require_admin()
     announce_admin(user, principal)
     return user
 
@@ -152,12 +153,15 @@ def set_role(*, principal: Principal, user_id: UUID, role: str, reason: str = ""
 def disable_user(*, principal: Principal, user_id: UUID, reason: str = "") -> User:
     """Disable a user immediately. Raises Denied, NotFound, LastAdmin."""
     principal.require("users.manage")
-    user = _lock_beside_admins(principal, user_id, stays_admin=False)
+    user = User.objects.lock_managed(principal, user_id)
     if not user.is_active:
         return user
-    before = user_values(user)
+    before, was_admin = user_values(user), _is_admin(user)
     user.is_active = False
-    return _save(user, principal, actions.USER_DISABLED, before, ends_sessions=True, reason=reason)
+    _save(user, principal, actions.USER_DISABLED, before, ends_sessions=True, reason=reason)
+    if was_admin:
+        require_admin()
+    return user
 
 
 @transaction.atomic
@@ -197,13 +201,17 @@ def unlock_user(*, principal: Principal, user_id: UUID) -> User:
 
 def is_last_admin(user: User) -> bool:
     """Whether the user cannot be disabled or get another role. For display: the changes check it under lock."""
-    is_admin = MANAGES_USERS in user.rights.permissions and user.is_active and _has_way_in(user)
-    return is_admin and not any(_has_way_in(other) for other in _active_admins().exclude(pk=user.pk))
+    return _is_admin(user) and not any(map(_has_way_in, _active_admins().exclude(pk=user.pk)))
+
+
+def _is_admin(user: User) -> bool:
+    """Whether the user can sign in and manage users."""
+    return MANAGES_USERS in user.rights.permissions and user.is_active and _has_way_in(user)
 
 
 def _active_admins() -> UserQuerySet:
     """All active users who manage users."""
-    return User.objects.filter(role__in=roles_with(MANAGES_USERS), is_active=True)
+    return User.objects.filter(has_role_with(MANAGES_USERS), is_active=True)
 
 
 def _has_way_in(user: User) -> bool:
@@ -211,23 +219,13 @@ def _has_way_in(user: User) -> bool:
     return user.has_usable_password() or (user.is_federated and bool(settings.CC_OIDC.issuer))
 
 
-def _lock_beside_admins(principal: Principal, user_id: UUID, *, stays_admin: bool) -> User:
-    """Return the user, locked, after checking that an active administrator will remain.
+def require_admin() -> None:
+    """Last step of a change that removes an administrator, with the epoch locked exclusively. Raises LastAdmin.
 
-    ``stays_admin``: whether the user will manage users. Raises Denied, LastAdmin.
+    Of two changes at once, the second one sees the first here.
     """
-    admins = _lock_admins()
-    user = User.objects.lock_managed(principal, user_id)
-    if not stays_admin and admins == [user.pk]:
+    if not any(map(_has_way_in, _active_admins())):
         raise LastAdmin(LAST_ADMIN)
-    return user
-
-
-def _lock_admins() -> list[UUID]:
-    """Lock all active administrators and return those who can sign in. Invited ones cannot do so yet."""
-    # Lock in a fixed order. Otherwise two who disable each other at once would both succeed.
-    active = _active_admins().select_for_update().order_by("pk")
-    return [admin.pk for admin in active if _has_way_in(admin)]
 
 
 def _save(
@@ -248,5 +246,5 @@ def _save(
     raise_epoch(user_entity(user.id))
     if user.pk != principal.user_id:
         # The caller's rights may have ended while this transaction waited for its locks.
-        renew_principal(principal)
+        confirm_rights(principal)
     return user

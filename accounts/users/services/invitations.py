@@ -12,10 +12,10 @@ from accounts.models.links import digest
 from accounts.origin import Origin
 from accounts.passwords import require_acceptable
 from accounts.principals import Principal, user_entity
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from accounts.trail import reason_given, user_event
 from accounts.users import link_codes
-from accounts.users.services.creation import insert_user, new_user
+from accounts.users.services.creation import insert_user, new_user, require_known_role
 from accounts.users.services.one_time_links import IssuedLink, replace_link, user_of_link
 from audit.log.events import Event
 from audit.services.recording import record
@@ -67,7 +67,7 @@ def revoke_invitation(*, principal: Principal, user_id: UUID, reason: str = "") 
     delete_rows(Invitation.objects.filter(user=user))
     record(user_event(actions.INVITATION_REVOKED, user.id, **reason_given(reason)), principal.actor)
     lock_epoch()
-    renew_principal(principal)
+    confirm_rights(principal)
 
 
 def check_invitation(*, code: str) -> User:
@@ -113,5 +113,6 @@ def _issue(user: User, principal: Principal) -> IssuedLink:
     )
     record(event, principal.actor)
     lock_epoch()
-    renew_principal(principal)
+    require_known_role(user.role)  # it may have been deleted
+    confirm_rights(principal)
     return IssuedLink(user, link_codes.invitation_url(code), expires_at)

@@ -12,6 +12,7 @@ from django.db.models import DateTimeField, Exists, Max, OuterRef, Subquery, Val
 from accounts import actions, login_attempts
 from accounts.models import Passkey, User, UserQuerySet
 from accounts.principals import Principal
+from accounts.users.services.creation import require_known_role
 from accounts.users.services.editing import is_last_admin
 from audit.log.events import Outcome
 from audit.log.raw_rows import SpelledTimestamp, timestamp_of
@@ -52,7 +53,7 @@ class ListedUser:
 
 
 def list_users(*, principal: Principal, only: UserFilter | None = None) -> UserQuerySet:
-    """The users that match, in an order without ties. Raises Denied.
+    """The users that match, in an order without ties. Raises Denied, Invalid.
 
     MACs are not checked here, because one altered row must not hide the others. ``describe_users`` marks it.
     """
@@ -62,7 +63,7 @@ def list_users(*, principal: Principal, only: UserFilter | None = None) -> UserQ
     if "search" in only:
         users = users.search(only["search"])
     if "role" in only:
-        users = users.filter(role=only["role"])
+        users = users.filter(role=require_known_role(only["role"]).role)
     if "state" in only:
         users = users.in_state(only["state"])
     return users.order_by(only.get("ordering", "username"), "pk")

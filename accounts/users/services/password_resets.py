@@ -14,7 +14,7 @@ from accounts.models.links import reset_digest
 from accounts.origin import Origin
 from accounts.passwords import require_acceptable
 from accounts.principals import Principal, user_entity
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from accounts.trail import reason_given, user_event
 from accounts.users import link_codes
 from accounts.users.services.one_time_links import IssuedLink, replace_link, user_of_link
@@ -65,7 +65,7 @@ def issue_password_reset(*, principal: Principal, user_id: UUID, reason: str = "
     expires_at = replace_link(user, reset_digest(code), link_codes.PASSWORD_RESET_LIFE)
     _record(user, principal.actor, expires_at, reason)
     raise_epoch(user_entity(user.id))
-    renew_principal(principal)
+    confirm_rights(principal)
     return IssuedLink(user, link_codes.password_reset_url(code), expires_at)
 
 

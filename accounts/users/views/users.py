@@ -8,8 +8,9 @@ from django.urls import reverse
 from django_htmx.http import push_url
 
 from accounts import actions
+from accounts.models.roles import description_of
 from accounts.principals import Principal
-from accounts.roles import DESCRIPTIONS, MANAGES_USERS
+from accounts.roles import MANAGES_USERS
 from accounts.tokens.services import listing as token_listing
 from accounts.users.forms import InviteForm, UserFilterForm
 from accounts.users.operations import SHOWN_ONCE, USER_OPERATIONS, UserOperation, show_link
@@ -87,7 +88,7 @@ class UserView(ShowsLog, PageView[Principal]):
             account=listed.user,
             is_out_of_reach=self._may_manage and bool(self.principal.lacks(listed.user.rights)),
             is_self=listed.user.id == self.principal.user_id,
-            description=DESCRIPTIONS[listed.user.role],
+            description=description_of(listed.user.role),
             operations=[each for each, refusal in operations if not refusal and not each.is_danger],
             dangers=[each for each, refusal in operations if not refusal and each.is_danger],
             last_admin=next((why for each, why in operations if each.removes_admin and why), ""),

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from msgspec import Struct
 
 from accounts.principals import Principal
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from audit.commit.decisions import Decision
 from audit.log.events import Event
 from audit.services.jobs import recorded_requester
@@ -144,7 +144,7 @@ def _end(principal: Principal, job_id: UUID, status: Status, action: str) -> Ree
     job.refresh_from_db(fields=_PROGRESS)
     counts = {"reencrypted": job.reencrypted, "current": job.current, "refused": job.refused}
     record(_event(job, action, **counts), principal.actor)
-    renew_principal(principal)
+    confirm_rights(principal)
     return job
 
 

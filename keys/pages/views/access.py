@@ -8,7 +8,9 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 
 from accounts.holders import KnownHolder, find_holders, list_holders
+from accounts.models.roles import list_rights
 from accounts.principals import Principal
+from accounts.roles import Rights
 from audit.sequencing.catching_up import catch_up_with_request
 from kernel.clock import process_now
 from kernel.databases.rows import first_of
@@ -49,7 +51,11 @@ class AccessView(KeyView, FormView[Principal, GrantForm]):
         return list_holders(holder_ids(self.grants, self.key))
 
     def form(self, data: QueryDict | None = None) -> GrantForm:
-        return GrantForm(data, key=self.key, holders=self.holders)
+        return GrantForm(data, key=self.key, holders=self.holders, roles=self.roles)
+
+    @cached_property
+    def roles(self) -> list[Rights]:
+        return list_rights()
 
     def perform(self, form: GrantForm) -> HttpResponse:
         key, request = self.key, form.grant_request()
@@ -63,7 +69,7 @@ class AccessView(KeyView, FormView[Principal, GrantForm]):
         key, asked = self.key, self.request.GET
         is_checked = "principal" in asked and self.request.method != "POST"
         check = CheckAccessForm(asked if is_checked else None, key=key, holders=self.holders)
-        rows = access_rows(key, self.grants, self.holders, process_now())
+        rows = access_rows(key, self.grants, self.holders, self.roles, process_now())
         verdict, reason = None, ""
         is_cut_off = sum(row.grant is not None for row in rows) > LIMIT
         if check.is_valid():
@@ -95,7 +101,7 @@ def _find_grant(*, principal: Principal, name: str, grant_id: UUID) -> tuple[Key
     key = reading.find_key(principal=principal, name=name)
     grant = first_of(services.list_grants_on(principal=principal, key=key).filter(pk=grant_id))
     holders = find_holders(holder_ids([grant], key))
-    return key, access_rows(key, [grant], holders, process_now())[-1]
+    return key, access_rows(key, [grant], holders, list_rights(), process_now())[-1]
 
 
 def _grant_arguments(found: tuple[Key | None, AccessRow]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 
 from accounts.holders import list_holders
+from accounts.models.roles import list_rights
 from accounts.principals import Principal
 from audit.sequencing.catching_up import ShowsLog
 from audit.usage.of_key import end_of_gap
@@ -267,7 +268,7 @@ class BulkGrantView(_BulkView[GrantChosenForm]):
     shows = "Algorithm"
 
     def fit(self, form: GrantChosenForm) -> None:
-        form.offer_grants(self.keys, list_holders(()))
+        form.offer_grants(self.keys, list_holders(()), list_rights())
 
     def perform(self, form: GrantChosenForm) -> HttpResponse:
         request = form.grant_request()

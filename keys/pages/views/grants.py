@@ -9,6 +9,7 @@ from django.urls import reverse
 from django_htmx.http import push_url
 
 from accounts.holders import find_holders
+from accounts.models.roles import list_rights
 from accounts.principals import Principal
 from audit.sequencing.catching_up import ShowsLog
 from audit.usage.of_key import end_of_gap
@@ -45,7 +46,7 @@ class GrantListView(ShowsLog, PageView[Principal]):
         gap = end_of_gap()
         response = self.page(
             form=form,
-            rows=grant_rows(found.grants, find_holders(holder_ids(found.grants)), now),
+            rows=grant_rows(found.grants, find_holders(holder_ids(found.grants)), list_rights(), now),
             next_after=found.next_after,
             is_first=after is None,
             chips=form.chips(),
@@ -61,7 +62,7 @@ class GrantListView(ShowsLog, PageView[Principal]):
 
 def _find_grant(*, principal: Principal, grant_id: UUID) -> tuple[Key | None, AccessRow]:
     grant = listing.get_grant(principal=principal, grant_id=grant_id)
-    [row] = grant_rows([grant], find_holders(holder_ids([grant])), process_now())
+    [row] = grant_rows([grant], find_holders(holder_ids([grant])), list_rights(), process_now())
     return grant.key, row
 
 

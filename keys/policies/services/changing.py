@@ -12,7 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from accounts.authorization import READ_KEYS
 from accounts.models.names import unique_name
 from accounts.principals import Principal
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
@@ -94,7 +94,7 @@ def create_policy(
         policy.save_with_mac()
         _record(principal, actions.POLICY_CREATED, policy, RowChange.of_row(policy, after=values(policy)))
         lock_epoch()
-        renew_principal(principal)
+        confirm_rights(principal)
     return policy
 
 
@@ -128,7 +128,7 @@ def update_policy(
     change = RowChange.of_row(policy, before=before, after=values(policy))
     _record(principal, actions.POLICY_UPDATED, policy, change)
     raise_epoch(policy_entity(policy.id))
-    renew_principal(principal)
+    confirm_rights(principal)
     return policy
 
 
@@ -143,7 +143,7 @@ def delete_policy(*, principal: Principal, policy_id: UUID) -> None:
     delete_rows(EncryptionPolicy.objects.filter(pk=policy.pk))
     _record(principal, actions.POLICY_DELETED, policy, change)
     raise_epoch(policy_entity(policy_id))
-    renew_principal(principal)
+    confirm_rights(principal)
 
 
 def preview_policy(*, principal: Principal, policy_id: UUID, changes: PolicyUpdate) -> Preview:

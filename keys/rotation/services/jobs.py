@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Count, QuerySet
 
 from accounts.principals import Principal
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from audit.log.events import Event
 from audit.services.jobs import recorded_requester
 from audit.services.recording import record
@@ -100,7 +100,7 @@ def request_rotation(
             "policy_id": job.policy_id,
         }
         record(event_of(job, actions.ROTATION_JOB_REQUESTED, **meta), principal.actor)
-        renew_principal(principal)
+        confirm_rights(principal)
     return job
 
 
@@ -185,7 +185,7 @@ def cancel_rotation_job(*, principal: Principal, job_id: UUID) -> KeyRotationJob
         job = find_rotation_job(principal=principal, job_id=job_id)
         delivery.cancel(job)
         record(event_of(job, actions.ROTATION_JOB_CANCELLED), principal.actor)
-        renew_principal(principal)
+        confirm_rights(principal)
     return job
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.principals import Principal
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.crypto.errors import WrongKey
@@ -88,7 +88,7 @@ def export_key(
         meta["wrapping_key_sha256"] = sha256(wrapping_key).hexdigest()
     record(key_event(actions.KEY_EXPORTED, key, meta=meta), principal.actor)
     lock_epoch()
-    renew_principal(
+    confirm_rights(
         principal
     )  # the caller's rights may have ended while this transaction waited for its locks
     return ExportedKey(key.id, key.name, key.algorithm, key.purpose, exported)

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts.principals import Principal
-from accounts.tokens.access_tokens import renew_principal
+from accounts.tokens.access_tokens import confirm_rights
 from audit.log.events import Event
 from audit.services.recording import record
 from kernel.clock import database_now
@@ -107,5 +107,5 @@ def _create(principal: Principal, recipient: KeyMaterial) -> ImportParameters:
     )
     record(event, principal.actor)
     lock_epoch()
-    renew_principal(principal)  # the rights may have ended while the keys were generated
+    confirm_rights(principal)  # the rights may have ended while the keys were generated
     return row

@@ -140,7 +140,7 @@ def test_entries_of_the_system_belong_to_no_developer(entries):
 
 def test_a_reader_without_the_permission_is_denied(entries):
     powerless = Principal(
-        actor=actor(MIRA, "m"), identity=Identity.user(MIRA), role="admin", permissions=frozenset()
+        actor=actor(MIRA, "m"), identity=Identity.user(MIRA), rights=ROLES["admin"], permissions=frozenset()
     )
 
     for find in (
