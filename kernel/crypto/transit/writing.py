@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from kernel.crypto.encoding import encode_base64
 from kernel.crypto.transit.backup import BY_KEY, CONVERGENT_VERSION, HKDF, BackupVersion, TransitBackup
+from kernel.crypto.transit.exporting import exported
 from kernel.crypto.transit.secrets import PAIRS, ed25519_public, private_key
 from kernel.crypto.transit_types import TransitType
 
@@ -98,7 +99,10 @@ def _key(kind: TransitType, version: BackupVersion) -> dict[str, Any]:
             }
         }
     point = numbers.public_numbers
-    return {"ec_d": numbers.private_value, "ec_x": point.x, "ec_y": point.y}
+    public_key = (
+        exported(kind, version.secrets, "public-key") + "\n"
+    )  # OpenBao shows this text, and derives none
+    return {"ec_d": numbers.private_value, "ec_x": point.x, "ec_y": point.y, "public_key": public_key}
 
 
 def _text(at: datetime) -> str:
