@@ -175,6 +175,17 @@ def test_a_token_needs_the_scope_of_each_path(keys, admin):
         assert (response.status, response.json["errors"][0]) == (403, DENIED), use
 
 
+def test_a_capability_is_the_right_to_send_the_request(keys, admin):
+    words = {"GET": "read", "LIST": "list", "POST": "update", "PUT": "update", "DELETE": "delete"}
+    uses = {(use.path, words[use.method]): use.permission for use in USES if use.path.startswith("transit/")}
+    paths = sorted({path for path, _ in uses if "?" not in path})
+    for permission in set(uses.values()):
+        client = vault_of(with_token(admin, {permission}))
+        found = client.send("POST", "sys/capabilities-self", {"paths": paths}).json["data"]
+        for (path, word), needed in uses.items():
+            assert path not in paths or (word in found[path]) is (needed == permission), (path, permission)
+
+
 def test_a_refusal_changes_nothing(keys):
     for role in ("operator", "developer", "auditor"):
         client = vault_of(make_persona(f"paul-{role}", role))

@@ -126,6 +126,18 @@ def test_a_deleted_name_is_free_at_once_and_comes_back_if_it_is_still_free(migra
     assert native_key("orders").pk == key.pk
 
 
+def test_a_name_comes_back_beside_other_keys_and_a_kept_one_stays(migrating):
+    for name in ("orders", "people"):
+        create(migrating, name)
+    orders, people = native_key("orders"), native_key("people")
+    migrating.data("keys/orders/config", {"deletion_allowed": True})
+    assert migrating.send("DELETE", "transit/keys/orders").status == 204
+    schedule(migrating, "transit", "people")
+    for key in (orders, people):
+        cancel_deletion(principal=SYSTEM, key_id=key.pk, reason="it was a mistake")
+    assert (native_key("orders"), native_key("people")) == (orders, people)
+
+
 def test_a_name_that_is_taken_refuses_the_return_of_the_deleted_key(migrating):
     create(migrating)
     migrating.data("keys/orders/config", {"deletion_allowed": True})
@@ -218,6 +230,34 @@ def test_capabilities_are_those_of_the_token(migrating, vault, path, words):
     for caller, expected in ((migrating, words), (vault, of_person)):
         response = caller.send("POST", "sys/capabilities-self", {"path": path})
         assert response.json["data"]["capabilities"] == expected
+
+
+def test_capabilities_are_asked_for_one_path_or_several(migrating):
+    path, other = "transit/encrypt/x", "transit/random"
+    for body, paths in (
+        ({"path": path, "odd": 1}, [path]),
+        ({"paths": [path, other], "path": ""}, [path, other]),
+        ({"paths": [path], "path": f"{other}/"}, [path, f"{other}/"]),
+    ):
+        found = migrating.send("POST", "sys/capabilities-self", body).json
+        alone = ["capabilities"] if paths == [path] else []
+        expected = {name: ["update"] for name in (*paths, *alone)}
+        assert found["data"] == expected == {name: found[name] for name in expected}
+        assert bool(found["warnings"]) is ("odd" in body)
+    for body in ({}, {"path": ""}, {"paths": []}):
+        refused = migrating.send("POST", "sys/capabilities-self", body)
+        assert (refused.status, refused.json["errors"]) == (400, ["paths must be supplied"])
+
+
+def test_a_running_server_is_initialized_unsealed_and_alone(migrating):
+    states = [
+        ("health", {"initialized": True, "sealed": False, "standby": False}),
+        ("seal-status", {"initialized": True, "sealed": False, "t": 1, "n": 1, "progress": 0}),
+        ("leader", {"ha_enabled": False}),
+    ]
+    for path, state in states:
+        found = migrating.send("GET", f"sys/{path}").json
+        assert {name: found[name] for name in state} == state
 
 
 @pytest.mark.parametrize(

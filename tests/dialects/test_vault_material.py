@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 
 from audit.models import AuditTrail
+from kernel.trust.row_mac import IntegrityFailed
+from keys.deletion.services import cancel_deletion
 from keys.lifecycle import VersionState
 from keys.models import KeyVersion, TransitKey, TransitMount
 from keys.models.policies import MAX_DELETION_DAYS
@@ -136,6 +138,20 @@ def test_trimming_ends_each_version_once_and_records_it(migrating, orders):
     assert KeyVersion.objects.get(key=orders, version=1).destruction_at == ended.destruction_at
     states = KeyVersion.objects.filter(key=orders).order_by("version").values_list("state", flat=True)
     assert list(states) == [VersionState.SCHEDULED] * 2 + [VersionState.ENABLED] * 2
+
+
+def test_the_record_has_the_freed_and_the_reclaimed_name(migrating, orders):
+    migrating.data("keys/orders/config", {"deletion_allowed": True})
+    assert migrating.send("DELETE", "transit/keys/orders").status == 204
+    held, freed = {"mount": "transit"}, {"mount": f"!{orders.pk.hex}/transit"}
+    assert recorded("keys.key.updated")[1] == [("transit_keys", held, freed)]
+    row = TransitKey.objects.filter(key=orders)
+    row.update(name="another")
+    with pytest.raises(IntegrityFailed):
+        cancel_deletion(principal=SYSTEM, key_id=orders.pk, reason="a mistake")
+    row.update(name="orders")
+    cancel_deletion(principal=SYSTEM, key_id=orders.pk, reason="a mistake")
+    assert ("transit_keys", freed, held) in recorded("keys.key.deletion_cancelled")[1]
 
 
 def test_the_same_name_in_another_mount_is_another_key(migrating, orders):

@@ -1,5 +1,6 @@
 """Messages of other systems: made by Node.js, and the vector of the Fernet specification."""
 
+import base64
 import uuid
 
 import pytest
@@ -87,6 +88,14 @@ def test_a_fernet_token_opens_and_an_altered_one_does_not():
 def test_a_token_has_one_spelling(token):
     with pytest.raises(MalformedCiphertext):
         sealed_of(token)
+
+
+@pytest.mark.parametrize("size", [73, 89, 105])
+def test_a_token_has_the_padding_of_its_length(size):
+    octets = b"\x80" + bytes(size - 2) + b"\x17"
+    token = base64.urlsafe_b64encode(octets).decode()
+    assert token.endswith({73: "==", 89: "=", 105: "X"}[size])
+    assert sealed_of(token).ciphertext == octets
 
 
 def test_a_token_has_a_limited_length():
