@@ -117,6 +117,10 @@ WEBHOOK: Final = ("security-desk", f"https://alerts.{DOMAIN}/ciphercanary")
 WEBHOOK_TOPICS: Final = ("audit.alarm", "key.deletion_denied_use", "key.destruction_overdue")
 
 
+MOUNT, TRANSIT_KEY, MOVED_BY = "shop", "orders", "payments-api"
+RAW_KEY, RAW_KEY_USE = "old-shop-rows", "Decrypts rows that the shop encrypted with its own key."
+
+
 @dataclass(frozen=True, slots=True)
 class _DemoPolicy:
     """A policy that the administrator creates at the beginning."""

@@ -47,6 +47,7 @@ type StepKind = Literal[
     "connect",
     "call",
     "add_webhook",
+    "move_in",
 ]
 
 _SEED: Final = 412
@@ -122,6 +123,7 @@ class _Schedule:
                 yield from self._of_application(application)
         yield from self._done_by(ADMIN, Step(self._working(0.4), "add_webhook"))
         yield from self._canaries(self._working(0.3))
+        yield from self._done_by(ADMIN, Step(self._working(0.5), "move_in"))
 
     def _of_key(self, key: DemoKey) -> Iterator[Step]:
         born, ended = self._lives[key.name]

@@ -4,6 +4,7 @@ Nothing is forged: every user, key, rotation, operation, canary and refusal goes
 Only the clock of this thread is behind (``kernel.demo_clock``), and the addresses of the callers are invented.
 """
 
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -22,12 +23,26 @@ from audit.services.exports import find_result, open_result, request_export
 from canaries.watching.watching import watch_log
 from demo.applications import DemoApplications
 from demo.canaries import DemoCanaries
-from demo.data import ADMIN, AUDITOR, KEYS, OPERATOR, POLICIES, DemoKey
+from demo.data import (
+    ADMIN,
+    AUDITOR,
+    KEYS,
+    MOUNT,
+    MOVED_BY,
+    OPERATOR,
+    POLICIES,
+    RAW_KEY,
+    RAW_KEY_USE,
+    TRANSIT_KEY,
+    DemoKey,
+)
 from demo.instance import mark_loaded, mark_started
 from demo.schedule import Step, plan, time_of
 from demo.users import DemoUsers
 from demo.uses import KeyUses
 from kernel.clock import process_now
+from kernel.crypto.encoding import encode_base64
+from kernel.crypto.transit_types import TRANSIT_TYPES
 from kernel.databases.lock_waits import waiting_until
 from kernel.demo_clock import DemoClock, running_from  # noqa: CC4 - load_demo, into an empty instance, after an entry that records it
 from kernel.errors import Unavailable
@@ -40,6 +55,9 @@ from keys.models import Key
 from keys.policies.services import changing
 from keys.rotation.services import rotating
 from keys.states import services as states
+from keys.transit.mounts import create_mount
+from keys.transit.services import create_transit_key
+from keys.transport.services.importing import ImportRequest, import_key
 
 _PATIENCE = 3600.0  # seconds, for all waits together
 _ROTATIONS = LogCriteria(action="keys.key.rotated")
@@ -90,6 +108,7 @@ class Demo:
             "connect": self._applications.connect,
             "call": self._applications.call,
             "add_webhook": self._applications.add_webhook,
+            "move_in": self._move_in,
         }
 
     def load(self, report: Callable[[LoadedDay], None]) -> None:
@@ -200,6 +219,20 @@ class Demo:
         for outcome in rotating.rotate_due_keys(principal=Principal.system("rotate_keys", Source.COMMAND)):
             if outcome.error is not None:
                 raise Unavailable(f"{outcome.key.name}: {outcome.error.detail}")
+
+    def _move_in(self, _step: Step) -> None:
+        """Create a transit key in a mount, and import a raw key. A person may create a mount only with a migration token."""
+        owner, kind = self._users.principals[MOVED_BY], TRANSIT_TYPES["aes256-gcm96"]
+        create_mount(principal=self._principal, path=MOUNT)
+        self._uses.seal(owner, create_transit_key(principal=owner, mount=MOUNT, name=TRANSIT_KEY, kind=kind))
+        request = ImportRequest(
+            name=RAW_KEY,
+            algorithm="aes-256-raw",
+            format="raw",
+            material=encode_base64(secrets.token_bytes(32)),
+            is_private_connection=True,
+        )
+        import_key(principal=self._users.principals[ADMIN], request=request, description=RAW_KEY_USE)
 
     def _export(self, _step: Step) -> None:
         """Request an export, run its job here, and download the result."""

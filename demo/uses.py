@@ -12,6 +12,8 @@ from audit.services.recording import record_alone
 from crypto_ops import actions
 from crypto_ops.deciding.services import Operation, perform
 from crypto_ops.encryption.services.batches import DecryptBatch, EncryptBatch, SealedItem
+from crypto_ops.transit.items import Sealing
+from crypto_ops.transit.services.operations import TransitRequest
 from demo.data import DemoKey
 from demo.schedule import Step
 from demo.users import DemoUsers, origin_of
@@ -21,6 +23,7 @@ from kernel.crypto.sealing import envelope
 from kernel.errors import NotFound
 from keys.errors import KeyNotActive, KeyNotUsable
 from keys.models import Key
+from keys.transit.services import FoundTransitKey
 
 _KEPT_MESSAGES = 50  # of each key, to decrypt
 
@@ -55,6 +58,12 @@ class KeyUses:
             return
         request = DecryptBatch(mode=_mode_of(key), key_id=key.id, items=items)
         self._perform(name, caller, actions.MESSAGE_DECRYPTED, request)
+
+    def seal(self, caller: Principal, found: FoundTransitKey) -> None:
+        """Encrypt some messages with a transit key."""
+        items = [Sealing(plaintext=secrets.token_bytes(40)) for _ in range(20)]
+        request = TransitRequest(key_id=found.key.id, kind=Sealing, items=items, is_batch=True)
+        perform(request, caller, self._settlement)
 
     def _perform[T](self, name: str, caller: Principal, action: str, operation: Operation[T]) -> T | None:
         """None if the key refuses. Then records the refusal, as every interface does."""

@@ -61,6 +61,7 @@ def caller_of(step):
         "doom": ADMIN,
         "connect": ADMIN,
         "add_webhook": ADMIN,
+        "move_in": ADMIN,
         "rotate": OPERATOR,
         "retire": OPERATOR,
         "end": OPERATOR if key and key.fate == "disabled" else ADMIN,

@@ -32,7 +32,8 @@ from demo.schedule import StepKind
 from demo.users import DemoUsers
 from kernel.clock import database_now, process_now
 from kernel.jobs.job import Status
-from keys.models import Key, KeyGrant
+from keys.models import Key, KeyGrant, TransitKey
+from keys.models.transit import entered_name
 from notifications.models import Webhook
 from tests.accounts.test_totp import Authenticator
 from tests.audit.sequencing.log import altered
@@ -108,7 +109,7 @@ def assert_each_role_can_sign_in(shown):
 
 
 def assert_keys_are_in_their_final_state():
-    statuses = {key.name: key.lifecycle_state(process_now()).status for key in Key.objects.all()}
+    statuses = {entered_name(key): key.lifecycle_state(process_now()).status for key in Key.objects.all()}
     assert statuses == {
         "backup-2024": "active",
         "cardholder-export": "active",
@@ -123,7 +124,11 @@ def assert_keys_are_in_their_final_state():
         "partner-acme-sftp": "revoked",
         "refund-notes": "active",
         "fraud-features": "active",
+        "shop/orders": "active",
+        "old-shop-rows": "active",
     }
+    orders = TransitKey.objects.get(name="orders").key_id
+    assert log_rows().filter(action="crypto.message.encrypted", object_id=str(orders)).exists()
     vault = Key.objects.get(name="card-pan-vault")
     first, second = vault.versions.order_by("version")
     assert first.state == "disabled"
