@@ -174,10 +174,24 @@ def test_reencryption_brings_messages_of_a_compromised_key_to_safety(bench, mult
         ({"ciphertext": "vault:v1:AAAA"}, {"source_key_id"}),
         ({"ciphertext": "vault:v1:AAAA", "source_key_id": "name:any", "key_version": 1}, {"key_version"}),
         ({"ciphertext": "cc1.AAAA", "source_key_id": "name:any"}, {"source_key_id"}),
+        (
+            {"ciphertext": "cc1.AAAA", "tag": "", "algorithm": RAW, "key_version": 1, "context": ""},
+            {"tag", "algorithm", "key_version", "context"},
+        ),
     ],
 )
 def test_each_form_of_a_message_has_its_members(bench, body, fields):
     assert set(post(bench, "reencrypt", **body).json["errors"]) == fields
+
+
+def test_reencryption_tries_a_named_version_alone(bench, multi):
+    key, ferns = multi
+    token = ferns[0].encrypt(MESSAGE)
+    in_parts = {"algorithm": FERNET.name, "encrypted_data": b64(base64.urlsafe_b64decode(token))}
+    keys = {"key_id": bench.key()["id"], "source_key_id": key["id"]}
+    for form in ({"ciphertext": token.decode()}, in_parts):
+        assert post(bench, "reencrypt", **form, **keys, key_version=1).json["source_key_version"] == 1
+        assert post(bench, "reencrypt", **form, **keys, key_version=2).code == "decryption_failed"
 
 
 def test_a_job_reencrypts_tokens_and_counts_them_by_version(bench, multi):

@@ -1,5 +1,6 @@
 """Re-encryption of the texts of transit keys under keys of this server."""
 
+from crypto_ops.requests import MAX_AAD_BYTES
 from tests.dialects.conftest import TEXT, native_key
 from tests.personas import b64
 
@@ -34,6 +35,20 @@ def test_reencryption_opens_texts_of_transit_keys(vault, admin):
     for ciphertext in ("vault:v3:AAAA", "vault:v01:AAAA", "vault:v1:?"):
         assert reencrypt(orders, ciphertext=ciphertext).status == 400
     assert reencrypt(orders, key_id=orders["source_key_id"]).code == "unsupported_algorithm"
+
+
+def test_a_job_opens_texts_of_derived_keys_with_their_contexts(vault, admin):
+    vault.data("keys/orders", {"derived": True})
+    target = admin.api.post("/api/v1/keys", {"name": "target", "algorithm": "aes-256"}).json["id"]
+    body = {"key_id": "vault:transit/orders", "target_key_id": target}
+    job = admin.api.post("/api/v1/reencryptions", body).json["id"]
+    longest = bytes(MAX_AAD_BYTES)
+    texts = {each: vault.encrypt("orders", context=each) for each in (CONTEXT, b64(longest))}
+    items = [{"ciphertext": text, "context": context} for context, text in texts.items()]
+    items += [{**items[0], "context": each} for each in (b64(b"another"), b64(longest + b"x"))]
+    results = admin.api.post(f"/api/v1/reencryptions/{job}/pages", {"items": items}).json["results"]
+    refusals = [result["problem"]["code"] if "problem" in result else "" for result in results]
+    assert refusals == ["", "", "decryption_failed", "invalid_request"]
 
 
 def test_a_job_reencrypts_texts_of_transit_keys_by_version(vault, admin):
