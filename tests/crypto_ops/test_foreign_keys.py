@@ -194,6 +194,23 @@ def test_reencryption_tries_a_named_version_alone(bench, multi):
         assert post(bench, "reencrypt", **form, **keys, key_version=2).code == "decryption_failed"
 
 
+def test_each_further_version_that_is_tried_costs_a_request(bench, multi, settings):
+    settings.CC_THROTTLE_PRINCIPAL = "6000/day"  # not a second between the requests adds a unit
+    key, ferns = multi
+    token, target = ferns[0].encrypt(MESSAGE).decode(), bench.key()["id"]
+
+    def left(path, **body):
+        limit = post(bench, path, ciphertext=token, **body).headers["RateLimit"]
+        return int(limit.split(";")[1].removeprefix("r="))
+
+    for path, keys in (
+        ("decrypt", {"key_id": key["id"]}),
+        ("reencrypt", {"key_id": target, "source_key_id": key["id"]}),
+    ):
+        before = left(path, **keys, key_version=1)
+        assert (left(path, **keys, key_version=1), left(path, **keys)) == (before - 1, before - 3)
+
+
 def test_a_job_reencrypts_tokens_and_counts_them_by_version(bench, multi):
     key, ferns = multi
     target = bench.key()

@@ -1,7 +1,9 @@
 """Re-encryption of the texts of transit keys under keys of this server."""
 
 from crypto_ops.requests import MAX_AAD_BYTES
+from keys.states.services import revoke_key
 from tests.dialects.conftest import TEXT, native_key
+from tests.factories import SYSTEM
 from tests.personas import b64
 
 CONTEXT, AAD = b64(b"a customer"), b64(b"row 7")
@@ -35,6 +37,16 @@ def test_reencryption_opens_texts_of_transit_keys(vault, admin):
     for ciphertext in ("vault:v3:AAAA", "vault:v01:AAAA", "vault:v1:?"):
         assert reencrypt(orders, ciphertext=ciphertext).status == 400
     assert reencrypt(orders, key_id=orders["source_key_id"]).code == "unsupported_algorithm"
+
+
+def test_reencryption_brings_texts_of_a_compromised_transit_key_to_safety(vault, admin):
+    vault.data("keys/orders")
+    target = admin.api.post("/api/v1/keys", {"name": "target", "algorithm": "aes-256"}).json["id"]
+    body = {"ciphertext": vault.encrypt("orders"), "source_key_id": "vault:transit/orders", "key_id": target}
+    revoke_key(principal=SYSTEM, key_id=native_key("orders").pk, reason="it leaked", compromised=True)
+    assert vault.post("decrypt/orders", {"ciphertext": body["ciphertext"]}).status == 400
+    moved = admin.api.post("/api/v1/reencrypt", {**body, "reason": "it leaked"}).json
+    assert (moved["source_key_version"], moved["source_compromised"]) == (1, True)
 
 
 def test_a_job_opens_texts_of_derived_keys_with_their_contexts(vault, admin):
