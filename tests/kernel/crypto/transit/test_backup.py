@@ -16,6 +16,10 @@ BACKUPS = {recorded["name"]: recorded["backup"] for recorded in VECTORS["backups
 ODD = (None, True, -1, 3, 10, 11, 12, 10**30, 1.5, "", "x", "AAAA", [], {}, [1])
 
 
+def octets(size):
+    return base64.b64encode(bytes(size)).decode()
+
+
 def text_of(document):
     return base64.b64encode(json.dumps(document).encode()).decode()
 
@@ -24,6 +28,15 @@ def altered(name, **members):
     """The backup with other members of its policy."""
     document = copy.deepcopy(BACKUPS[name])
     document["policy"].update(members)
+    return document
+
+
+def with_entry(name, number, **members):
+    """The backup with other members of one version, in its policy and in its archive."""
+    document = copy.deepcopy(BACKUPS[name])
+    policy, archive = document["policy"], document["archived_keys"]["keys"]
+    policy["keys"][str(number)].update(members)
+    archive[number - policy["archive_min_version"]].update(members)
     return document
 
 
@@ -85,11 +98,91 @@ def test_a_key_that_is_its_own_hmac_key_is_an_hmac_key_under_either_number(numbe
         (altered("Trimmed_key", latest_version=10**9), "10000"),
         (altered("Trimmed_key", min_encryption_version=2), "minimum"),
         (altered("Trimmed_key", archive_min_version=1), "different versions"),
+        (altered("Trimmed_key", min_encryption_version=5), "minimum"),
+        (altered("Trimmed_key", min_decryption_version=5, min_encryption_version=0), "minimum"),
+        (altered("Trimmed_key", min_decryption_version=1, min_encryption_version=0), "minimum"),
+        (altered("Trimmed_key", latest_version=1), "from 1 to"),
+        (altered("Trimmed_key", latest_version=10_001), "from 1 to"),
+        (altered("derived", auto_rotate_period=10**30), "auto_rotate_period"),
+        (with_entry("Trimmed_key", 3, external_key_ref="kms"), "another system"),
+        (with_entry("Trimmed_key", 3, hmac_key=octets(48)), "hmac_key"),
+        (with_entry("mac", 1, key=octets(31), hmac_key=octets(31)), "hmac_key"),
+        (with_entry("mac", 1, key=octets(513), hmac_key=octets(513)), "hmac_key"),
+        (with_entry("Trimmed_key", 3, key="?" + octets(32)), "malformed"),
+        (with_entry("signer", 1, key=octets(64)), "no private key"),
+        (with_entry("Trimmed_key", 3, creation_time=10**30), "creation_time"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_keys_that_we_cannot_serve_as_openbao_does_are_refused(document, words):
     assert words in refusal_of(document)
+
+
+@pytest.mark.parametrize(
+    ("name", "member"), [("mac", "key"), ("signer", "hmac_key"), ("curve", "ec_d"), ("imported", "rsa_key")]
+)
+def test_the_archive_has_the_secrets_of_the_policy(name, member):
+    document = copy.deepcopy(BACKUPS[name])
+    document["archived_keys"]["keys"][1][member] = None
+    assert "different versions 1" in refusal_of(document)
+
+
+def test_versions_have_numbers_up_to_10000():
+    entry = BACKUPS["signer"]["policy"]["keys"]["1"]
+    last = altered("signer", min_available_version=10_000, latest_version=10_000, keys={"10000": entry})
+    last["policy"] |= {"min_decryption_version": 10_000, "min_encryption_version": 10_000}
+    assert read_backup(text_of(last)).newest == 10_000
+
+
+@pytest.mark.parametrize("size", [32, 512])
+def test_an_hmac_key_has_the_size_that_openbao_allows(size):
+    found = read_backup(text_of(with_entry("mac", 1, key=octets(size), hmac_key=octets(size))))
+    assert len(found.versions[0].secrets.mac_key) == size
+
+
+@pytest.mark.parametrize(("number", "name"), [(0, "aes256-gcm96"), (11, "xchacha20-poly1305")])
+def test_one_version_with_equal_secrets_makes_no_hmac_key(number, name):
+    secret = BACKUPS["Trimmed_key"]["policy"]["keys"]["4"]["key"]
+    document = with_entry("Trimmed_key", 4, hmac_key=secret)
+    document["policy"]["type"] = number
+    assert read_backup(text_of(document)).kind.name == name
+    equal = with_entry("signer", 1, key=octets(32), hmac_key=octets(32))
+    equal["policy"]["type"] = 5
+    assert read_backup(text_of(equal)).kind.name == "chacha20-poly1305"
+
+
+SETTINGS = {
+    "name": "",
+    "min_decryption_version": 1,
+    "min_encryption_version": 0,
+    "deletion_allowed": False,
+    "rotation_period": timedelta(0),
+    "exportable": False,
+    "allow_plaintext_backup": False,
+    "newest": 2,
+}
+
+
+@pytest.mark.parametrize("is_null", [False, True])
+def test_missing_members_and_null_are_the_defaults_of_openbao(is_null):
+    document = copy.deepcopy(BACKUPS["curve"])
+    policy = document["policy"]
+    for name in policy.keys() - {"type", "latest_version", "keys"}:
+        policy |= {name: None}
+        if not is_null:
+            del policy[name]
+    found = read_backup(text_of(document))
+    assert {name: getattr(found, name) for name in SETTINGS} == SETTINGS
+    assert (found.kind.is_derived, found.kind.is_convergent) == (False, False)
+    del policy["keys"]["1"]["creation_time"]
+    assert read_backup(text_of(document)).versions[0].created_at is None
+
+
+def test_a_text_has_digits_and_spaces_only():
+    text = text_of(BACKUPS["signer"])
+    assert read_backup(f"{text[:76]}\n{text[76:]} ").name == "signer"
+    with pytest.raises(Invalid, match="backup"):
+        read_backup(f"{text[:76]}!{text[76:]}")
 
 
 def test_a_pair_with_numbers_of_another_is_refused():

@@ -19,7 +19,11 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("name", "is_derived"), [("aes256-gcm96", True), ("ed25519", False), ("ecdsa-p384", False)]
+    ("name", "is_derived"),
+    [
+        ("aes256-gcm96", True),
+        *((name, False) for name in ("ed25519", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521")),
+    ],
 )
 def test_a_backup_is_read_as_it_was_written(name, is_derived):
     kind = TRANSIT_TYPES[name].variant(is_derived=is_derived, is_convergent=is_derived)
