@@ -90,11 +90,11 @@ def test_a_token_has_one_spelling(token):
         sealed_of(token)
 
 
-@pytest.mark.parametrize("size", [73, 89, 105])
+@pytest.mark.parametrize("size", [89, 105, 121])
 def test_a_token_has_the_padding_of_its_length(size):
     octets = b"\x80" + bytes(size - 2) + b"\x17"
     token = base64.urlsafe_b64encode(octets).decode()
-    assert token.endswith({73: "==", 89: "=", 105: "X"}[size])
+    assert token.endswith({89: "=", 105: "X", 121: "=="}[size])
     assert sealed_of(token).ciphertext == octets
 
 
