@@ -184,6 +184,13 @@ def test_each_form_of_a_message_has_its_members(bench, body, fields):
     assert set(post(bench, "reencrypt", **body).json["errors"]) == fields
 
 
+def test_a_fernet_token_has_no_additional_data(bench):
+    key, target = imported(bench.persona, "fernet", "raw", SECRET)["id"], bench.key()["id"]
+    for path, keys in (("decrypt", {"key_id": key}), ("reencrypt", {"key_id": target, "source_key_id": key})):
+        for aad, status in (("", 200), (b64(b"row 7"), 400)):
+            assert post(bench, path, ciphertext=TOKEN, aad=aad, **keys).status == status
+
+
 def test_reencryption_tries_a_named_version_alone(bench, multi):
     key, ferns = multi
     token = ferns[0].encrypt(MESSAGE)
