@@ -1,7 +1,7 @@
 """The states of a key (NIST SP 800-57 part 1, §7) as a table and pure functions. No clock, no database.
 
-Activation and expiry take effect at the time of use: the database stores the last *decision*, and the effective
-state follows from it and the time. A key therefore expires even if no scheduler runs.
+Activation, expiry and the end of a scream test take effect at the time of use: the database stores the last *decision*,
+and the effective state follows from it and the time. A key therefore expires even if no scheduler runs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -98,14 +98,25 @@ _WORDS: Final[Mapping[State, str]] = MappingProxyType(
 )
 
 
+def state_after_test(state: State, resumes_at: datetime | None, now: datetime) -> State:
+    """The stored state, or active if it is a suspension that ended at ``resumes_at``."""
+    has_ended = state is State.SUSPENDED and resumes_at is not None and resumes_at <= now
+    return State.ACTIVE if has_ended else state
+
+
 def effective_state(
-    state: State, activates_at: datetime | None, expires_at: datetime | None, now: datetime
+    state: State,
+    activates_at: datetime | None,
+    expires_at: datetime | None,
+    now: datetime,
+    resumes_at: datetime | None = None,
 ) -> State:
-    """The state at ``now``. All times are aware UTC.
+    """The state at ``now``. All times are aware UTC. ``resumes_at``: the end of a suspension for a limited time.
 
     A suspended key stays suspended when its expiry passes: a deactivated key may process, so expiry would
     otherwise lift the suspension.
     """
+    state = state_after_test(state, resumes_at, now)
     if state is State.PRE_ACTIVATION and activates_at is not None and activates_at <= now:
         state = State.ACTIVE
     if state is State.ACTIVE and expires_at is not None and expires_at <= now:
@@ -184,10 +195,14 @@ _LIFECYCLE_STATES: Final = MappingProxyType(
 
 
 def lifecycle_state(
-    state: State, activates_at: datetime | None, expires_at: datetime | None, now: datetime
+    state: State,
+    activates_at: datetime | None,
+    expires_at: datetime | None,
+    now: datetime,
+    resumes_at: datetime | None = None,
 ) -> LifecycleState:
     """The state at ``now``. A key deactivated by its expiry is "expired", one deactivated by decision "revoked"."""
-    effective = effective_state(state, activates_at, expires_at, now)
+    effective = effective_state(state, activates_at, expires_at, now, resumes_at)
     by_clock = effective is State.DEACTIVATED and state is not State.DEACTIVATED
     return _EXPIRED if by_clock else _LIFECYCLE_STATES[effective]
 

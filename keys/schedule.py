@@ -1,4 +1,4 @@
-"""Periodic work with keys: record activations and expiries, rotate, destroy.
+"""Periodic work with keys: record activations, ends of scream tests and expiries, rotate, destroy.
 
 It runs about once a minute, in the embedded worker or with Celery beat. If nothing is due, a function only looks up an
 index. Two schedules at once do everything once.
@@ -36,9 +36,9 @@ _OVERDUE_AFTER: Final = timedelta(hours=1)
 
 
 def record_clock_changes() -> None:
-    """Record activations and then expiries, because a key may have both behind it."""
+    """Record expiries last, because a key may have an activation or a scream test behind it, too."""
     principal = _principal("record_clock_changes")
-    for record in (states.record_activations, states.expire_keys):
+    for record in (states.record_activations, states.end_tests, states.expire_keys):
         for change in record(principal=principal):
             if change.error is not None:
                 logger.warning("a change of state was not recorded: %s", change.error.code)

@@ -16,6 +16,7 @@ def key_values(key: Key) -> Values:
         "state": str(key.state),
         "activates_at": key.activates_at,
         "expires_at": key.expires_at,
+        "resumes_at": key.resumes_at,
         "primary_version": key.primary_version,
         "rotation_period_days": key.rotation_period_days,
         "is_default": key.is_default,

@@ -294,7 +294,11 @@ def _key_end(entry: CachedKey | None) -> tuple[Deadline, ...]:
 
 def _key_start(entry: CachedKey) -> tuple[Deadline, ...]:
     """If a key is active only because of the clock, the database's clock makes the final decision."""
-    if entry.state is not State.PRE_ACTIVATION or entry.activates_at is None:
+    starts = {
+        State.PRE_ACTIVATION: (entry.activates_at, Status.PENDING),
+        State.SUSPENDED: (entry.resumes_at, Status.DISABLED),
+    }
+    start, status = starts.get(entry.state, (None, Status.ACTIVE))
+    if start is None:
         return ()
-    pending = LifecycleState(State.PRE_ACTIVATION, Status.PENDING)
-    return (Deadline(entry.activates_at, partial(lifecycle.not_active, pending)),)
+    return (Deadline(start, partial(lifecycle.not_active, LifecycleState(entry.state, status))),)

@@ -18,7 +18,7 @@ from keys.changing import as_refusal, finish_change, lock_key, lock_policy_of, l
 from keys.deletion.announcements import announce_scheduled_deletion
 from keys.deletion.transit_names import reclaim_name
 from keys.errors import IllegalTransition, PolicyViolated
-from keys.lifecycle import State, VersionState, check_transition, effective_state
+from keys.lifecycle import State, VersionState, check_transition, effective_state, state_after_test
 from keys.models import Key, KeyVersion
 from keys.models.policies import MAX_DELETION_DAYS, MIN_DELETION_DAYS
 
@@ -63,8 +63,8 @@ def schedule_locked(
     check_transition(key.lifecycle_state(now), State.DELETION_SCHEDULED)
     _check_wait(key, waiting_days)
     before = trail.key_values(key)
-    key.state_before_deletion = key.state
-    key.state = State.DELETION_SCHEDULED
+    key.state_before_deletion = state_after_test(State(key.state), key.resumes_at, now)
+    key.change_state(State.DELETION_SCHEDULED)
     key.deletion_scheduled_at, key.deletion_at = now, now + timedelta(days=waiting_days)
     key.save_with_mac()
     _finish(principal, actions.KEY_DELETION_SCHEDULED, key, before, reason)
@@ -91,7 +91,7 @@ def cancel_deletion(*, principal: Principal, key_id: UUID, reason: str) -> Key:
     change_of_name = reclaim_name(key)
     earlier = State(key.state_before_deletion)
     is_active = effective_state(earlier, key.activates_at, key.expires_at, now) is State.ACTIVE
-    key.state = State.SUSPENDED if is_active else earlier
+    key.change_state(State.SUSPENDED if is_active else earlier)
     key.deletion_scheduled_at = key.deletion_at = None
     key.state_before_deletion = ""
     key.save_with_mac()

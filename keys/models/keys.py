@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from kernel.crypto.algorithms import KeyAlgorithm, algorithm_of_key, find_key_algorithms, is_deterministic
 from kernel.crypto.transit_types import type_of
@@ -15,6 +15,7 @@ from kernel.identities import Identity
 from kernel.trust.row_mac import IntegrityFailed, MacField, MacProtectedRow
 from keys import lifecycle
 from keys.lifecycle import LifecycleState, Origin, State
+from keys.models.key_constraints import KEY_CONSTRAINTS
 from keys.models.key_queries import KeyQuerySet
 from keys.models.selection import FIGURE_COLUMNS
 
@@ -28,8 +29,8 @@ class Key(MacProtectedRow):
 
     MAC_LABEL: ClassVar[str] = "encryption_keys"
     STATE: ClassVar[tuple[str, ...]] = ("row_mac", "description", "rotation_period_days", "searched_text")
-    MAC_VERSION: ClassVar[int] = 4
-    OLDER_MAC_VERSIONS: ClassVar[frozenset[int]] = frozenset({1, 2, 3})
+    MAC_VERSION: ClassVar[int] = 5
+    OLDER_MAC_VERSIONS: ClassVar[frozenset[int]] = frozenset({1, 2, 3, 4})
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=64, unique=True)
@@ -46,6 +47,7 @@ class Key(MacProtectedRow):
     )
     activates_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
+    resumes_at = models.DateTimeField(null=True, help_text="when a suspension for a limited time ends")
     primary_version = models.PositiveIntegerField(default=1)
     rotation_period_days = models.PositiveIntegerField(null=True)
     next_rotation_at = models.DateTimeField(null=True)
@@ -106,6 +108,11 @@ class Key(MacProtectedRow):
                 ),
             ),
             models.Index(
+                fields=["resumes_at"],
+                name="idx_encryption_keys_resumption",
+                condition=Q(resumes_at__isnull=False),
+            ),
+            models.Index(
                 fields=["deletion_at"],
                 name="idx_encryption_keys_deletion",
                 condition=Q(state=State.DELETION_SCHEDULED.value),
@@ -123,39 +130,7 @@ class Key(MacProtectedRow):
                 condition=Q(state__in=[state.value for state in State if state != State.ACTIVE]),
             ),
         ]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(state__in=[state.value for state in State]), name="encryption_keys_state_is_known"
-            ),
-            models.CheckConstraint(
-                condition=Q(origin__in=[origin.value for origin in Origin]),
-                name="encryption_keys_origin_is_known",
-            ),
-            models.CheckConstraint(
-                condition=Q(primary_version__gte=1), name="encryption_keys_has_primary_version"
-            ),
-            models.CheckConstraint(
-                condition=Q(activates_at=None) | Q(expires_at=None) | Q(expires_at__gt=F("activates_at")),
-                name="encryption_keys_expires_after_activation",
-            ),
-            models.CheckConstraint(
-                condition=Q(min_decryption_version__gte=1)
-                & Q(min_decryption_version__lte=F("primary_version")),
-                name="encryption_keys_minimum_is_a_version",
-            ),
-            models.CheckConstraint(
-                condition=Q(state=State.DELETION_SCHEDULED.value, deletion_at__isnull=False)
-                | Q(state=State.DESTROYED.value)
-                | ~Q(state__in=[State.DELETION_SCHEDULED.value, State.DESTROYED.value])
-                & Q(deletion_at=None, deletion_scheduled_at=None, state_before_deletion=""),
-                name="encryption_keys_deletion_has_a_time",
-            ),
-            models.UniqueConstraint(
-                fields=["created_by", "algorithm"],
-                condition=Q(is_default=True),
-                name="encryption_keys_one_default",
-            ),
-        ]
+        constraints = KEY_CONSTRAINTS
 
     def __str__(self) -> str:
         return self.name
@@ -229,7 +204,13 @@ class Key(MacProtectedRow):
         return self.has_private_key and self.protects
 
     def lifecycle_state(self, now: datetime) -> LifecycleState:
-        return lifecycle.lifecycle_state(State(self.state), self.activates_at, self.expires_at, now)
+        return lifecycle.lifecycle_state(
+            State(self.state), self.activates_at, self.expires_at, now, self.resumes_at
+        )
+
+    def change_state(self, to: State) -> None:
+        """Set the state, and forget when a suspension was to end. The caller saves the row."""
+        self.state, self.resumes_at = to, None
 
     def save_with_mac(
         self, update_fields: Iterable[str] | None = None, *, sets_all_fields: bool = False
@@ -246,7 +227,7 @@ class Key(MacProtectedRow):
 
     def mac_fields(self) -> tuple[MacField, ...]:
         """The fields that decide who may use the key, for what, and until when."""
-        return (*self._third_mac_fields(), str(self.origin))
+        return (*self._third_mac_fields(), str(self.origin), self.resumes_at)
 
     def _third_mac_fields(self) -> tuple[MacField, ...]:
         return (
@@ -265,7 +246,9 @@ class Key(MacProtectedRow):
         )
 
     def older_mac_fields(self, version: int) -> tuple[MacField, ...]:
-        newer = [self.origin != Origin.GENERATED]
+        newer = [self.resumes_at is not None]
+        if version < 4:  # noqa: PLR2004 - a version of the list, as in OLDER_MAC_VERSIONS
+            newer.append(self.origin != Origin.GENERATED)
         if version < 3:  # noqa: PLR2004 - a version of the list, as in OLDER_MAC_VERSIONS
             newer += [
                 self.policy_id is not None,
@@ -279,8 +262,9 @@ class Key(MacProtectedRow):
             ]
         if any(newer) or (version == 1 and self.service_account_id is not None):
             raise IntegrityFailed("A key has values that its MAC does not cover. Restore it from a backup.")
-        if version == 3:  # noqa: PLR2004
-            return self._third_mac_fields()
+        if version >= 3:  # noqa: PLR2004
+            third = self._third_mac_fields()
+            return third if version == 3 else (*third, str(self.origin))  # noqa: PLR2004
         first = self._first_mac_fields()
         return first if version == 1 else (*first, self.tags, self.service_account_id)
 

@@ -26,6 +26,7 @@ FIGURE_COLUMNS: Final = (
     "state",
     "activates_at",
     "expires_at",
+    "resumes_at",
     "next_rotation_at",
     "deletion_at",
     "id",
@@ -46,7 +47,6 @@ class Finding(StrEnum):
 _DECIDED: Final[Mapping[Status, Q]] = MappingProxyType(
     {
         Status.REVOKED: Q(state__in=[State.DEACTIVATED, State.COMPROMISED]),
-        Status.DISABLED: Q(state=State.SUSPENDED),
         Status.SCHEDULED: Q(state=State.DELETION_SCHEDULED),
         Status.DESTROYED: Q(state=State.DESTROYED),
     }
@@ -57,7 +57,13 @@ def has_status(status: Status, now: datetime) -> Q:
     """The keys whose ``lifecycle.lifecycle_state`` has ``status`` at ``now``."""
     if status in _DECIDED:
         return _DECIDED[status]
-    begun = Q(state=State.ACTIVE) | Q(state=State.PRE_ACTIVATION, activates_at__lte=now)
+    if status is Status.DISABLED:
+        return Q(state=State.SUSPENDED) & (Q(resumes_at__gt=now) | Q(resumes_at=None))
+    begun = (
+        Q(state=State.ACTIVE)
+        | Q(state=State.PRE_ACTIVATION, activates_at__lte=now)
+        | Q(state=State.SUSPENDED, resumes_at__lte=now)
+    )
     if status is Status.PENDING:
         return Q(state=State.PRE_ACTIVATION) & (Q(activates_at__gt=now) | Q(activates_at=None))
     if status is Status.EXPIRED:

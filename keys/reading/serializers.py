@@ -92,6 +92,9 @@ class KeySerializer(serializers.Serializer[Key]):
     )
     activates_at = TimestampField(allow_null=True)
     expires_at = TimestampField(allow_null=True)
+    resumes_at = TimestampField(
+        allow_null=True, help_text="when a key that is disabled for a limited time enables itself"
+    )
     rotation_period_days = serializers.IntegerField(allow_null=True)
     next_rotation_at = TimestampField(allow_null=True)
     policy_id = serializers.UUIDField(allow_null=True)

@@ -153,6 +153,7 @@ class CachedKey:
     state: State
     activates_at: datetime | None
     expires_at: datetime | None
+    resumes_at: datetime | None
     owner: Identity
     grants: Mapping[str, Sequence[Grant]]
     primary_version: int
@@ -176,7 +177,7 @@ class CachedKey:
         return self.key_id
 
     def lifecycle_state(self, now: datetime) -> LifecycleState:
-        return lifecycle.lifecycle_state(self.state, self.activates_at, self.expires_at, now)
+        return lifecycle.lifecycle_state(self.state, self.activates_at, self.expires_at, now, self.resumes_at)
 
     @property
     def protecting_modes(self) -> tuple[str, ...]:

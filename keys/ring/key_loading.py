@@ -76,6 +76,7 @@ def _entry(
         state=State(key.state),
         activates_at=key.activates_at,
         expires_at=key.expires_at,
+        resumes_at=key.resumes_at,
         owner=key.owner,
         grants=grants,
         primary_version=key.primary_version,

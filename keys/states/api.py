@@ -13,6 +13,16 @@ class RevokeSerializer(ReasonSerializer):
     compromised = serializers.BooleanField(default=False)
 
 
+class DisableSerializer(ReasonSerializer):
+    minutes = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=services.MAX_TEST_MINUTES,
+        help_text="of a scream test, after which the key enables itself",
+    )
+
+
 class ActivateKeyView(ChangeView):
     """Activate a pending key before its activation time."""
 
@@ -21,9 +31,10 @@ class ActivateKeyView(ChangeView):
 
 
 class DisableKeyView(ChangeView):
-    """Suspend the key. It cannot be used until it is enabled again."""
+    """Suspend the key. It cannot be used until it is enabled again, or until its `minutes` end."""
 
     rules = {"POST": Rule("keys.disable", actions.KEY_DISABLED)}
+    body = DisableSerializer
     change = services.disable_key
 
 

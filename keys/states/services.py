@@ -1,11 +1,11 @@
 """Changes of the states of keys, as allowed by ``lifecycle.TRANSITIONS``, and of versions.
 
-The clock makes some changes of a key: its activation and its expiry.
+The clock makes some changes of a key: its activation, the end of a scream test, and its expiry.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from django.db.models import Q
 from accounts.principals import Principal
 from audit.log.events import RowChange
 from kernel.clock import database_now
-from kernel.errors import DomainError
+from kernel.errors import DomainError, Invalid
 from kernel.labels import check_reason
 from keys import actions, policy_rules, trail
 from keys.changing import (
@@ -28,16 +28,18 @@ from keys.changing import (
     lock_version,
 )
 from keys.errors import IllegalTransition
-from keys.lifecycle import State, Status, VersionState, check_transition
+from keys.lifecycle import State, Status, VersionState, check_transition, state_after_test
 from keys.models import Key, KeyQuerySet, KeyVersion
 
+MAX_TEST_MINUTES: Final = 60
 _ACTIVATION_REASON: Final = "activation time has come"
+_TEST_REASON: Final = "scream test has ended"
 _EXPIRY_REASON: Final = "expiry has passed"
 
 
 @dataclass(frozen=True, slots=True)
 class _ClockChange:
-    """A key that has begun or expired ``at``. ``error``: it was not recorded."""
+    """A key that has begun, resumed or expired ``at``. ``error``: it was not recorded."""
 
     key: Key
     at: datetime
@@ -55,10 +57,15 @@ def activate_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
     )
 
 
-def disable_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
-    """Suspend a key. It neither protects nor processes until it is enabled. Raises NotFound, IllegalTransition."""
+def disable_key(*, principal: Principal, key_id: UUID, reason: str, minutes: int | None = None) -> Key:
+    """Suspend a key. It neither protects nor processes until it is enabled, or until the ``minutes`` of a scream test end.
+
+    Raises NotFound, IllegalTransition, Invalid.
+    """
     principal.require("keys.disable")
-    return _change_state(principal, key_id, State.SUSPENDED, actions.KEY_DISABLED, reason)
+    if minutes is not None and not 1 <= minutes <= MAX_TEST_MINUTES:
+        raise Invalid.of_field("minutes", f"Must be 1 to {MAX_TEST_MINUTES} minutes.")
+    return _change_state(principal, key_id, State.SUSPENDED, actions.KEY_DISABLED, reason, minutes=minutes)
 
 
 def disable_keys(*, principal: Principal, keys: Sequence[Key], reason: str) -> list[KeyResult]:
@@ -74,7 +81,7 @@ def disable_keys(*, principal: Principal, keys: Sequence[Key], reason: str) -> l
 
 
 def enable_key(*, principal: Principal, key_id: UUID, reason: str) -> Key:
-    """End a suspension. If the key's expiry has passed in the meantime, the key is expired.
+    """End a suspension, also before the end of a scream test. If the key's expiry has passed, the key is expired.
 
     Raises NotFound, IllegalTransition.
     """
@@ -96,7 +103,14 @@ def revoke_key(*, principal: Principal, key_id: UUID, reason: str, compromised: 
 
 @transaction.atomic
 def _change_state(
-    principal: Principal, key_id: UUID, to: State, action: str, reason: str, *, only: State | None = None
+    principal: Principal,
+    key_id: UUID,
+    to: State,
+    action: str,
+    reason: str,
+    *,
+    only: State | None = None,
+    minutes: int | None = None,
 ) -> Key:
     check_reason(reason)
     key = lock_key(principal, key_id)
@@ -111,12 +125,15 @@ def _change_state(
     if at.state is State.PRE_ACTIVATION and to is State.ACTIVE:
         key.activates_at = now
         _limit_expiry(key)
-    key.state = to
+    key.change_state(to)
+    meta: dict[str, object] = {"reason": reason, "state": to.value}
+    if minutes is not None:
+        meta["resumes_at"] = key.resumes_at = now + timedelta(minutes=minutes)
     if to in {State.DEACTIVATED, State.COMPROMISED}:
         key.next_rotation_at = None
     key.save_with_mac()
     change = RowChange.of_row(key, before=before, after=trail.key_values(key))
-    finish_change(principal, action, key, [change], meta={"reason": reason, "state": to.value})
+    finish_change(principal, action, key, [change], meta=meta)
     return key
 
 
@@ -175,6 +192,12 @@ def record_activations(*, principal: Principal) -> Iterator[_ClockChange]:
     return _record_all(Key.objects.filter(due), lambda key: key.activates_at, principal, _record_activation)  # noqa: CC2 - the schedule records every activation
 
 
+def end_tests(*, principal: Principal) -> Iterator[_ClockChange]:
+    """Store the state ``active`` of keys whose scream test has ended, as ``record_activations`` does."""
+    due = Q(resumes_at__lte=database_now())
+    return _record_all(Key.objects.filter(due), lambda key: key.resumes_at, principal, _record_end)  # noqa: CC2 - the schedule records every end
+
+
 def expire_keys(*, principal: Principal, dry_run: bool = False) -> Iterator[_ClockChange]:
     """Record keys whose expiry has passed, as ``record_activations`` does. They no longer rotate.
 
@@ -208,13 +231,25 @@ def _record_activation(principal: Principal, found: Key) -> bool:
     key, now = lock_key(principal, found.id), database_now()
     if key.state != State.PRE_ACTIVATION or key.activates_at is None or key.activates_at > now:
         return False
+    _store_active(principal, key, actions.KEY_ACTIVATED, _ACTIVATION_REASON)
+    return True
+
+
+@transaction.atomic
+def _record_end(principal: Principal, found: Key) -> bool:
+    key, now = lock_key(principal, found.id), database_now()
+    if state_after_test(State(key.state), key.resumes_at, now) == key.state:
+        return False
+    _store_active(principal, key, actions.KEY_ENABLED, _TEST_REASON)
+    return True
+
+
+def _store_active(principal: Principal, key: Key, action: str, reason: str) -> None:
     before = trail.key_values(key)
-    key.state = State.ACTIVE
+    key.change_state(State.ACTIVE)
     key.save_with_mac()
     change = RowChange.of_row(key, before=before, after=trail.key_values(key))
-    meta: dict[str, object] = {"reason": _ACTIVATION_REASON, "state": State.ACTIVE.value}
-    finish_change(principal, actions.KEY_ACTIVATED, key, [change], meta=meta)
-    return True
+    finish_change(principal, action, key, [change], meta={"reason": reason, "state": State.ACTIVE.value})
 
 
 @transaction.atomic

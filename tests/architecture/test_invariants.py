@@ -178,6 +178,11 @@ PROVOCATIONS = {
         {"is_default": False},
         {"name": "another", "min_decryption_version": 9},
     ),
+    "encryption_keys_only_a_suspension_ends": (
+        Key,
+        {"is_default": False},
+        {"name": "another", "resumes_at": NOW},
+    ),
     "encryption_keys_deletion_has_a_time": (
         Key,
         {"is_default": False},

@@ -16,8 +16,11 @@ from crypto_ops.secrets.services.derivations import DerivationRequest
 from crypto_ops.streaming.services.decisions import StreamEncryption
 from kernel.crypto.modes import SEALING_MODES
 from kernel.crypto.sealing import envelope
+from kernel.demo_clock import running_from
 from kernel.errors import Denied, Unauthenticated
 from kernel.observability.metrics import key_use_refusals_total
+from keys.errors import KeyNotActive
+from keys.lifecycle import State
 from keys.ring import keyring
 from keys.states.services import disable_key, revoke_key
 from tests.crypto_ops.conftest import split_form
@@ -103,6 +106,24 @@ def test_a_key_is_activated_by_the_clock(bench):
     assert bench.encrypt(key["id"]).json["key_status"] == "pending"
     time.sleep(3.1)
     assert bench.encrypt(key["id"]).status == 200
+
+
+def test_a_cached_key_works_again_at_the_end_of_a_scream_test(bench, principal):
+    """No process reloads the key, and no schedule runs: the row has the end."""
+    key_id = UUID(bench.key()["id"])
+    request = EncryptRequest(mode=SEALING_MODES["aes-256-gcm"], plaintext=b"", key_id=key_id)
+    with running_from(datetime.now(UTC) - timedelta(minutes=2)):
+        disable_key(principal=principal, key_id=key_id, reason="test", minutes=1)
+        with pytest.raises(KeyNotActive) as refusal:
+            perform_measured(request, principal)
+        entry = keyring.find(key_id, principal)
+    assert refusal.value.extra["key_status"] == "disabled"
+    decision = request.decide(DecisionContext(principal))
+    assert [each.at for each in decision.grounds.not_before] == [entry.resumes_at]
+    assert perform_measured(request, principal).key_id == key_id
+    assert keyring.find(key_id, principal) is entry
+    assert entry.state is State.SUSPENDED
+    assert bench.encrypt(str(key_id)).status == 200
 
 
 def test_a_compromised_key_gives_its_messages_to_another_key_only_with_a_reason(bench):

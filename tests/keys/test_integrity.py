@@ -109,6 +109,7 @@ STORED = [
     (Key(**FIRST_KEY, tags=["pci"], service_account_id=UUID(int=3)), 2, "8d450102a0b6f17b"),
     (Key(**FIRST_KEY, **LATER_KEY | {"origin": "generated"}), 3, "67ad64030d951805"),
     (Key(**FIRST_KEY, **LATER_KEY), 4, "ab19fa1485d46b06"),
+    (Key(**FIRST_KEY | {"state": "suspended"}, **LATER_KEY, resumes_at=A_TIME), 5, "7a3d1ba87983cf99"),
     (KeyVersion(**FIRST_VERSION), 1, "8ad8db395de33c05"),
     (KeyVersion(**FIRST_VERSION, destruction_at=A_TIME), 2, "e266857811f1ee59"),
     (KeyVersion(**FIRST_VERSION, destruction_at=A_TIME, public_key=b"p"), 3, "3616bc242ee7cd1f"),

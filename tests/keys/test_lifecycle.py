@@ -145,6 +145,22 @@ def test_activation_and_expiry_act_at_their_very_moment(state, activates_at, exp
     assert lifecycle.lifecycle_state(state, activates_at, expires_at, NOW).status == expected
 
 
+@pytest.mark.parametrize(
+    ("state", "expires_at", "resumes_at", "expected"),
+    [
+        (State.SUSPENDED, None, BEFORE, "active"),
+        (State.SUSPENDED, None, NOW, "active"),
+        (State.SUSPENDED, None, AFTER, "disabled"),
+        (State.SUSPENDED, AFTER, NOW, "active"),
+        (State.SUSPENDED, NOW, NOW, "expired"),
+        (State.SUSPENDED, BEFORE, AFTER, "disabled"),
+        *[(state, None, BEFORE, at(state).status.value) for state in State if state is not State.SUSPENDED],
+    ],
+)
+def test_a_suspension_for_a_limited_time_ends_at_its_very_moment(state, expires_at, resumes_at, expected):
+    assert lifecycle.lifecycle_state(state, None, expires_at, NOW, resumes_at).status == expected
+
+
 def test_a_key_that_expired_is_deactivated_so_it_still_decrypts():
     expired = lifecycle.lifecycle_state(State.ACTIVE, None, BEFORE, NOW)
     assert expired == LifecycleState(State.DEACTIVATED, Status.EXPIRED)

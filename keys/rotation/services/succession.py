@@ -101,8 +101,8 @@ def _succeed(
     new, policy = _plan(old, successor, kind, now)
     # The old row first: a user has one default key of each algorithm. The foreign key is checked at the commit.
     old.successor_id = new.id
-    if old.state == State.ACTIVE and old.lifecycle_state(now).state is State.ACTIVE:
-        old.state = State.DEACTIVATED
+    if old.lifecycle_state(now).state is State.ACTIVE:
+        old.change_state(State.DEACTIVATED)
     old.is_default = old.is_default and not new.is_default
     old.next_rotation_at = None
     old.save_with_mac()
