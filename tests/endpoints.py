@@ -57,6 +57,7 @@ KEY_GRANT, TAG_GRANT = "grant on the key", "grant on a tag"
 X25519_PUBLIC_KEY = bytes.fromhex(
     "302a300506032b656e032100de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"
 )
+UNDER_TEST = "under test"  # a key that is disabled for a minute
 SIGNING, AUTHENTICATING = "signing", "authenticating"  # an active key that signs, or computes MACs
 ENCAPSULATING, AGREEING = "encapsulating", "agreeing"  # an active key for shared secrets
 EXPORTABLE = "exportable"  # likewise
@@ -449,6 +450,9 @@ ENDPOINTS: Mapping[str, Mapping[str, Endpoint]] = {
             "keys.read", about="key", query={"action": "disable"}, statements=CALLER + 3
         )  # the totals of both periods, the last use
     },
+    "key-scream-test": {
+        "GET": Endpoint("keys.read", about="key", state=UNDER_TEST, statements=CALLER + 2)
+    },  # the decisions, and the denials: there are none, so no names of callers
     "key-version-disable": {"POST": _key_action("keys.disable", "rotated")},
     "key-version-enable": {"POST": _key_action("keys.disable", "rotated, first version disabled")},
     "rotations": {"GET": Endpoint("keys.read")},
@@ -1006,8 +1010,8 @@ def move(target: Target, state: str) -> None:
 
     order = {"principal": Principal.system("tests", "command"), "key_id": target.key_id, **REASON}
     match state:
-        case "suspended":
-            states.disable_key(**order)
+        case "suspended" | "under test":
+            states.disable_key(**order, minutes=1 if state == UNDER_TEST else None)
         case "deactivated":
             states.revoke_key(**order)
         case "compromised":

@@ -87,6 +87,7 @@ PAGES = {
     "grants-page": Page(USER_READERS),
     "grant-remove": Page(KEY_ADMINS, KEY_ADMINS),
     "key-activity": Page(READERS),
+    "key-scream-test-page": Page(READERS),
     "key-settings": Page(READERS, KEY_ADMINS),
     "key-version-schedule-destruction": Page(KEY_ADMINS, KEY_ADMINS),
     "key-version-cancel-destruction": Page(KEY_ADMINS, KEY_ADMINS),

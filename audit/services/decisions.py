@@ -12,6 +12,7 @@ from django.db.models import Max, Value
 from django.db.models.functions import Concat
 
 from audit.log.events import Outcome
+from audit.log.raw_rows import timestamp_of
 from audit.models import READ_PERMISSION, AuditLog, Integrity, Reader
 from audit.services.showing import show_rows
 
@@ -20,7 +21,8 @@ from audit.services.showing import show_rows
 class RecordedDecision:
     """One decision. A reader who may not see its entry gets the time only.
 
-    ``at`` is a text if the column was altered to an invalid time.
+    ``at`` is a text if the column was altered to an invalid time. ``until``: when it ends, unless another one ends it first;
+    None if it has no end.
     """
 
     at: datetime | str
@@ -29,6 +31,7 @@ class RecordedDecision:
     action: str = ""
     entry_id: int | None = None
     is_altered: bool = False
+    until: datetime | None = None
 
 
 def find_decisions(
@@ -49,7 +52,7 @@ def find_decisions(
     return {
         (entry.action, entry.object_version): _decision(entry)
         if sees_all or entry.is_by(reader.identity)
-        else RecordedDecision(entry.timestamp, action=entry.action)
+        else RecordedDecision(entry.timestamp, action=entry.action, until=_end_of(entry.meta))
         for entry in entries
     }
 
@@ -58,16 +61,21 @@ def _decision(entry: AuditLog) -> RecordedDecision:
     return RecordedDecision(
         at=entry.timestamp,
         by=entry.actor_name or entry.actor_type,
-        reason=_reason_of(entry.meta),
+        reason=_text_of(entry.meta, "reason"),
         action=entry.action,
         entry_id=entry.pk,
         is_altered=entry.integrity == Integrity.ALTERED,
+        until=_end_of(entry.meta),
     )
 
 
-def _reason_of(meta: str) -> str:
+def _end_of(meta: str) -> datetime | None:
+    return timestamp_of(_text_of(meta, "resumes_at"))
+
+
+def _text_of(meta: str, name: str) -> str:
     """Empty if the entry has none, or was altered to a text that is not JSON."""
     try:
-        return str(json.loads(meta)["reason"])
+        return str(json.loads(meta)[name])
     except (KeyError, TypeError, ValueError):
         return ""

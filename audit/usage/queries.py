@@ -2,22 +2,27 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from django.db.models import Max, Q, QuerySet, Sum
 
 from audit.log.events import Outcome
 from audit.log.operations import OPERATION, has_action
 from audit.log.raw_rows import Spelled, any_text, timestamp_of, uuid_of
+from audit.log.refusals import PERIOD
 from audit.models import AuditLog, UsageRollup
 from audit.services.reading import logged_names
+from audit.usage.of_key import CallerTotal
 from audit.usage.sums import BUSIEST, HOUR, Keys, Span, step_of
 from kernel.clock import process_now
 from kernel.databases.rows import OfEach
+from kernel.identities import IdentityType
 
 type _ByCaller = tuple[datetime, str, str, int]
 """The last time, the principal, the outcome and the count of a caller."""
 
+_MOST_ENTRIES: Final = 10_000
 _USED = Q(outcome=Outcome.OK.value)
 # Without those of strangers: anyone can send the id of a key, and this does not show that a client still needs it.
 _DENIED = Q(outcome=Outcome.DENIED.value) & ~Q(principal="")
@@ -118,6 +123,27 @@ def denials_of(key_id: object, since: datetime | None = None) -> Denials | None:
     return _summed(denied, logged_names([denied[0][1]]) if denied else {})
 
 
+def recorded_by(at: datetime) -> datetime:
+    """When the log has the denials until ``at``. An entry that counts repeats is written after them."""
+    return at + timedelta(seconds=PERIOD)
+
+
+def denied_by_caller(key_id: object, since: datetime, until: datetime) -> list[CallerTotal]:
+    """The denied operations of one key in a period of about an hour, by operation and caller.
+
+    They come from the newest ``_MOST_ENTRIES`` entries of the period.
+    """
+    sums: dict[tuple[str, str, str], tuple[int, datetime]] = {}
+    for each in _denied_in_log(str(key_id), since, recorded_by(until), limit=_MOST_ENTRIES):
+        of_caller = (each.operation, each.principal, each.principal_type)
+        count, last_at = sums.get(of_caller, (0, each.at))
+        sums[of_caller] = count + each.count, max(last_at, each.at)
+    return [
+        CallerTotal(operation, count, last_at, principal, principal_type)
+        for (operation, principal, principal_type), (count, last_at) in sums.items()
+    ]
+
+
 def newest_use(key_id: object) -> UsageRollup | None:
     """The row with the last successful use of a key."""
     return _newest_first(key_id).first()
@@ -166,10 +192,22 @@ def _recent(key_id: str, now: datetime, denied_since: datetime | None, used: Q) 
     step = step_of(denied_since, now)
     until = Span.until(denied_since, step, 1).since + step
     found = _by_caller(key_id, used | _DENIED & Q(hour__gte=until))
-    return found + _denied_in_log(key_id, denied_since, until)
+    denied = _denied_in_log(key_id, denied_since, until)
+    return found + [(each.at, each.principal, Outcome.DENIED.value, each.count) for each in denied]
 
 
-def _denied_in_log(key_id: str, since: datetime, until: datetime) -> list[_ByCaller]:
+@dataclass(frozen=True, slots=True)
+class _LoggedDenial:
+    at: datetime
+    operation: str
+    principal: str
+    principal_type: str
+    count: int
+
+
+def _denied_in_log(
+    key_id: str, since: datetime, until: datetime, *, limit: int | None = None
+) -> list[_LoggedDenial]:
     """The denials of one key. The log counts repeated ones in one entry, so these are few."""
     entries = AuditLog.objects.filter(  # noqa: CC2 - numbers of denials, with a time and a name, as in the roll-ups
         has_action(OPERATION),
@@ -180,11 +218,14 @@ def _denied_in_log(key_id: str, since: datetime, until: datetime) -> list[_ByCal
         timestamp__lt=until,
     )
     columns = [Spelled(each) for each in ("timestamp", "user_id", "actor_id")]
+    entries = entries.order_by() if limit is None else entries.order_by("-id")[:limit]
     with any_text():  # an altered entry of that hour may hold anything
-        found = list(entries.order_by().values_list(*columns, "count"))
+        found = list(entries.values_list(*columns, "action", "count"))
     return [
-        (at, str(uuid_of(user_id) or uuid_of(actor_id) or ""), Outcome.DENIED.value, count)
-        for timestamp, user_id, actor_id, count in found
+        _LoggedDenial(at, action, str(user or uuid_of(actor_id) or ""), kind.value, count)
+        for timestamp, user_id, actor_id, action, count in found
+        for user in [uuid_of(user_id)]
+        for kind in [IdentityType.USER if user else IdentityType.SERVICE_ACCOUNT]
         if (at := timestamp_of(timestamp)) and isinstance(count, int)
     ]
 

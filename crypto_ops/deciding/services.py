@@ -294,11 +294,7 @@ def _key_end(entry: CachedKey | None) -> tuple[Deadline, ...]:
 
 def _key_start(entry: CachedKey) -> tuple[Deadline, ...]:
     """If a key is active only because of the clock, the database's clock makes the final decision."""
-    starts = {
-        State.PRE_ACTIVATION: (entry.activates_at, Status.PENDING),
-        State.SUSPENDED: (entry.resumes_at, Status.DISABLED),
-    }
-    start, status = starts.get(entry.state, (None, Status.ACTIVE))
-    if start is None:
+    if entry.clock_start is None:
         return ()
-    return (Deadline(start, partial(lifecycle.not_active, LifecycleState(entry.state, status))),)
+    before = lifecycle.lifecycle_state(entry.state, None, None, entry.clock_start)
+    return (Deadline(entry.clock_start, partial(lifecycle.not_active, before)),)

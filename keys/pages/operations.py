@@ -19,6 +19,7 @@ from keys.lifecycle import LifecycleState, State
 from keys.models import Key
 from keys.rotation.forms import RotateForm
 from keys.rotation.services.rotating import rotate_key
+from keys.states.forms import DisableForm
 from keys.states.services import activate_key, disable_key, enable_key, revoke_key
 
 
@@ -63,6 +64,10 @@ def _final(anyway: str) -> Callable[[QueryDict | None, Key, Mapping[str, Any]], 
 def _deletion(data: QueryDict | None, key: Key, facts: Mapping[str, Any]) -> PageForm:
     anyway = "Schedule anyway; requests with this key will fail immediately" if facts.get("in_use") else ""
     return DeletionForm(data, key=key, anyway=anyway, initial={"waiting_days": facts["waiting_days"]})
+
+
+def _suspension(data: QueryDict | None, *_: Any) -> PageForm:
+    return DisableForm(data)
 
 
 def _rotation(data: QueryDict | None, key: Key, _: Mapping[str, Any]) -> PageForm:
@@ -134,8 +139,10 @@ KEY_OPERATIONS: Final[Mapping[str, _KeyOperation]] = MappingProxyType(
                 action=actions.KEY_DISABLED,
                 perform=disable_key,
                 states=_USABLE,
-                effect="All requests that use this key fail until you enable it again, including requests for existing data.",
+                effect="All requests that use this key fail until it is enabled again, including requests for existing data.",
                 done="{} disabled.",
+                form=_suspension,
+                draft_fields=("minutes", "reason"),
                 needs="Only active keys can be disabled.",
                 leads_to=State.SUSPENDED,
                 shows_impact=True,

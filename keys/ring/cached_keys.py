@@ -180,6 +180,11 @@ class CachedKey:
         return lifecycle.lifecycle_state(self.state, self.activates_at, self.expires_at, now, self.resumes_at)
 
     @property
+    def clock_start(self) -> datetime | None:
+        """When the clock makes the stored state active; None if it never does."""
+        return {State.PRE_ACTIVATION: self.activates_at, State.SUSPENDED: self.resumes_at}.get(self.state)
+
+    @property
     def protecting_modes(self) -> tuple[str, ...]:
         """The modes in which the key may encrypt. The first is the default."""
         if self.policy_modes is None:

@@ -11,8 +11,15 @@ from kernel.rules import Rule
 from keys import actions
 from keys.impact import KeyAction
 from keys.reading.api import KeyView
-from keys.usage.serializers import ImpactQuery, ImpactSerializer, UsageQuery, UsageSerializer
+from keys.usage.serializers import (
+    ImpactQuery,
+    ImpactSerializer,
+    ScreamTestSerializer,
+    UsageQuery,
+    UsageSerializer,
+)
 from keys.usage.services.forecasts import read_impact
+from keys.usage.services.scream_tests import read_scream_test
 from keys.usage.services.usage import read_usage
 
 
@@ -37,3 +44,13 @@ class ImpactView(ShowsLog, KeyView):
         action = KeyAction(query.pop("action"))
         impact = read_impact(principal=self.principal, key_id=key_id, action=action, **query)
         return Response(ImpactSerializer(impact).data)
+
+
+class ScreamTestView(ShowsLog, KeyView):
+    rules = {"GET": Rule("keys.read", actions.SCREAM_TEST_READ)}
+
+    @extend_schema(responses=ScreamTestSerializer)
+    def get(self, _request: Request, key_id: UUID) -> Response:
+        """The requests that were denied during the last suspension of the key, if it was for a limited time."""
+        test = read_scream_test(principal=self.principal, key_id=key_id)
+        return Response(ScreamTestSerializer(test).data)

@@ -69,13 +69,16 @@ class VersionUseSerializer(serializers.Serializer[Any]):
     budget = BudgetSerializer(allow_null=True)
 
 
-class CallerUseSerializer(serializers.Serializer[Any]):
+class _CallerSerializer(serializers.Serializer[Any]):
     principal_type = ChoiceField(choices=[IdentityType.USER.value, IdentityType.SERVICE_ACCOUNT.value])
     principal_id = serializers.CharField(help_text='"" for operations without a user')
     name = serializers.CharField(help_text='"" if there is no such account')
     count = serializers.IntegerField()
-    last_used = TimestampField(source="last_at")
     operations = _OperationsField(source="by_action")
+
+
+class CallerUseSerializer(_CallerSerializer):
+    last_used = TimestampField(source="last_at")
 
 
 class _RecordedSerializer(serializers.Serializer[Any]):
@@ -111,6 +114,28 @@ class UsageSerializer(_RecordedSerializer):
         help_text="the highest minimum version that would have denied nothing; null if `unnamed_versions` is not 0",
     )
     budget = BudgetSerializer(allow_null=True, help_text="of the primary version")
+
+
+class DeniedCallerSerializer(_CallerSerializer):
+    last_denied = TimestampField(source="last_at")
+
+
+class ScreamTestSerializer(serializers.Serializer[Any]):
+    """The last suspension of a key for a limited time, and the requests that were denied meanwhile."""
+
+    key_id = serializers.UUIDField()
+    since = TimestampField()
+    until = TimestampField(help_text="its end, or the time at which the key was enabled")
+    is_running = serializers.BooleanField()
+    count = serializers.IntegerField(help_text="requests denied in this time")
+    operations = _OperationsField(source="by_action")
+    callers_count = serializers.IntegerField(source="callers.count")
+    callers = DeniedCallerSerializer(
+        source="callers.busiest",
+        many=True,
+        allow_null=True,
+        help_text="the busiest; null unless the reader owns the key or reads the whole log",
+    )
 
 
 class StoppedVersionsSerializer(serializers.Serializer[Any]):

@@ -99,6 +99,7 @@ KEPT |= {
 KEPT |= {"user-email": {"email"}, "user-role": {"role", "reason"}}
 KEPT |= {f"key-{slug}": {"reason"} for slug in KEY_OPERATIONS}
 KEPT |= {"key-rotate": {"reason", "expected_version"}, "key-schedule-deletion": WAIT}
+KEPT |= {"key-disable": {"minutes", "reason"}}
 KEPT |= {f"key-version-{slug}": {"reason"} for slug in VERSION_OPERATIONS}
 KEPT |= {"key-version-schedule-destruction": WAIT}
 

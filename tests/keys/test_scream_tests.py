@@ -1,10 +1,16 @@
 """A key that is disabled for a limited time enables itself, even if no process runs when the time ends."""
 
-from datetime import timedelta
+import html
+import re
+from datetime import datetime, timedelta
 from itertools import product
 
 import pytest
+from django.db import transaction
 
+from audit.log.events import Event, Outcome
+from audit.sequencing.catching_up import catch_up
+from audit.services.recording import record
 from kernel.clock import database_now
 from kernel.demo_clock import running_from
 from kernel.errors import Invalid
@@ -18,7 +24,10 @@ from keys.reading import services as reading
 from keys.ring import keyring
 from keys.rotation.services import rotating
 from keys.states import services
+from tests.browsing import plain, signed_in, text
+from tests.factories import GrantFactory
 from tests.keys.steps import schedule_deletion, succeed
+from tests.log_entries import log_rows
 
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db]
 
@@ -169,3 +178,124 @@ def test_the_api_takes_minutes_and_shows_the_end(admin, key):
     assert shown["resumes_at"] == changed.json["resumes_at"] is not None
     enabled = admin.api.post(f"{path}/enable", {"reason": "test"})
     assert (enabled.json["status"], enabled.json["resumes_at"]) == ("active", None)
+
+
+def deny(key, person, at, *, count=1, code="key_not_active"):
+    """Record a refusal, as the fast path and the views do."""
+    event = Event(
+        action="crypto.message.encrypted",
+        object_type="key",
+        object_id=str(key.id),
+        outcome=Outcome.DENIED,
+        code=code,
+        count=count,
+    )
+    with transaction.atomic():
+        record(event, person.principal.actor, at=at)
+    catch_up()
+
+
+def report(reader, key):
+    return reader.api.get(f"/api/v1/keys/{key.id}/scream-test")
+
+
+def test_the_report_names_who_was_denied_during_the_test_and_after_its_end(
+    admin, developer, stranger, new_key
+):
+    key = new_key(principal=developer.principal)
+    GrantFactory(key=key, to=stranger.principal)
+    began = database_now() - 10 * MINUTE
+    with running_from(began):
+        services.disable_key(principal=admin.principal, key_id=key.id, reason="test", minutes=5)
+    began, end = stored(key).resumes_at - 5 * MINUTE, stored(key).resumes_at
+    deny(key, developer, began - MINUTE)
+    deny(key, developer, began + MINUTE)
+    deny(key, developer, end + timedelta(seconds=5), count=4)  # repeats, which are recorded later
+    deny(key, admin, began + 2 * MINUTE, count=2)
+    deny(key, admin, end + MINUTE)
+    schedule.record_clock_changes()
+    found = report(admin, key).json
+    assert (found["count"], found["callers_count"], found["is_running"]) == (7, 2, False)
+    assert datetime.fromisoformat(found["until"]) == end
+    assert abs(datetime.fromisoformat(found["since"]) - began) < MINUTE
+    assert found["operations"] == [{"action": "crypto.message.encrypted", "count": 7}]
+    assert [(each["name"], each["principal_type"], each["count"]) for each in found["callers"]] == [
+        ("dora", "user", 5),
+        ("ada", "user", 2),
+    ]
+    assert report(developer, key).json["callers"] == found["callers"]
+    assert report(stranger, key).json == found | {"callers": None}
+
+
+def test_the_report_of_an_aborted_test_ends_with_it(admin, key):
+    assert report(admin, key).status == 404
+    order = {"principal": admin.principal, "key_id": key.id, "reason": "test"}
+    services.disable_key(**order, minutes=60)
+    assert report(admin, key).json["is_running"]
+    services.enable_key(**order)
+    found = report(admin, key).json
+    assert (found["is_running"], found["count"]) == (False, 0)
+    assert datetime.fromisoformat(found["until"]) <= database_now()
+    services.disable_key(**order)
+    assert report(admin, key).status == 404  # this suspension has no end
+
+
+def test_the_report_does_not_exist_for_strangers(stranger, admin, key, suspend):
+    suspend(key)
+    assert report(stranger, key).status == 404
+
+
+def test_the_page_starts_a_test_shows_its_end_and_ends_it(admin, key):
+    browser = signed_in(admin)
+    path = f"/keys/{key.name}/"
+    for minutes in ("0", "61", "soon"):
+        refused = browser.post(f"{path}disable", {"reason": "test", "minutes": minutes})
+        assert refused.status_code == 422
+        assert "minutes" in refused.context["form"].errors
+    assert browser.post(f"{path}disable", {"reason": "test", "minutes": "60"}).status_code == 303
+    page = plain(browser.get(path))
+    assert re.search(
+        r"Disabled until [-\d]{10} \d\d:\d\dZ \(in \w+ \w+\)\. Then the key enables itself\.", page
+    )
+    test = plain(browser.get(f"{path}scream-test"))
+    assert re.search(r"The test began on [-\d]{10} \d\d:\d\dZ \(\w.*?\)\. No requests were denied\.", test)
+    assert ">Enable now</a>" in text(browser.get(f"{path}settings/"))
+    assert browser.post(f"{path}enable", {"reason": "test"}).status_code == 303
+    assert "Disabled until" not in plain(browser.get(path))
+    assert browser.post(f"{path}disable", {"reason": "test", "minutes": ""}).status_code == 303
+    page = plain(browser.get(path))
+    assert "Disabled until" not in page
+    assert "Enable now" not in page
+    assert "There is no scream test of this key to show." in plain(browser.get(f"{path}scream-test"))
+
+
+def test_the_page_names_who_was_denied_and_links_to_their_entries(admin, developer, stranger, new_key):
+    key = new_key(principal=developer.principal)
+    GrantFactory(key=key, to=stranger.principal)
+    with running_from(database_now() - timedelta(hours=3)):
+        services.disable_key(principal=admin.principal, key_id=key.id, reason="test", minutes=5)
+    deny(key, developer, stored(key).resumes_at - MINUTE, count=3)
+    path, browser = f"/keys/{key.name}/scream-test", signed_in(admin)
+    shown = browser.get(path)
+    assert re.search(r"dora 3 [-\d]{10}", plain(shown))
+    assert f'href="{path}"' in text(browser.get(f"/keys/{key.name}/"))
+    link = html.unescape(re.search(r'<a href="([^"]+)">3 requests were denied</a>', text(shown))[1])
+    denied = log_rows().get(outcome="denied")
+    assert re.findall(r'id="entry-(\d+)"', text(browser.get(link))) == [str(denied.pk)]
+    hidden = plain(signed_in(stranger).get(path))
+    assert "3 requests were denied" in hidden
+    assert "dora" not in hidden
+
+
+def test_the_page_of_a_running_test_costs_at_most_twelve_queries(
+    admin, developer, key, suspend, connection_queries, use
+):
+    suspend(key)
+    use(key, developer, outcome="denied")
+    deny(key, developer, database_now())
+    browser = signed_in(admin)
+    path = f"/keys/{key.name}/scream-test"
+    browser.get(path)
+    with connection_queries() as statements:
+        assert "1 request was denied" in text(browser.get(path))
+    assert len([each for each in statements if "SAVEPOINT" not in each["sql"]]) <= 12

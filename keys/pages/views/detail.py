@@ -131,11 +131,13 @@ class KeyView(ShowsLog, PageView[Principal]):
         )
 
     def _denied_url(self, key: Key, now: datetime) -> str:
+        return self.denied_url_since(key, key.deletion_scheduled_at or Span.until(now, HOUR, 24).since)
+
+    def denied_url_since(self, key: Key, since: datetime, **filters: str) -> str:
         """The denied requests that the page counts, in the log; "" for a reader of their own entries only."""
         if self.principal.scope(READ_PERMISSION) != "all":
             return ""
-        since = key.deletion_scheduled_at or Span.until(now, HOUR, 24).since
-        query = operations_query(since, outcome=Outcome.DENIED.value)
+        query = operations_query(since, outcome=Outcome.DENIED.value, **filters)
         return f"{reverse('key-activity', args=[key.name])}?{query}"
 
 

@@ -1,0 +1,1 @@
+"""Kill all processes during a scream test: the key must work again when its time ends."""

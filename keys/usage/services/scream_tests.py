@@ -1,0 +1,62 @@
+"""The callers that a scream test refused. The log has the test: the row of the key forgets it at its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from accounts.principals import Principal
+from audit.services.decisions import find_decisions
+from audit.usage.queries import denied_by_caller, recorded_by
+from kernel.clock import process_now
+from kernel.errors import NotFound
+from keys import actions
+from keys.models import Key
+from keys.reading.services import get_key
+from keys.usage.services.callers import CallerUses, by_action, callers_shown_to
+
+
+@dataclass(frozen=True, slots=True)
+class ScreamTest:
+    """A suspension for a limited time, from ``since`` to ``until``, and the requests that were denied meanwhile."""
+
+    key_id: UUID
+    since: datetime
+    until: datetime
+    is_running: bool
+    by_action: Mapping[str, int]
+    callers: CallerUses
+
+    @property
+    def recorded_until(self) -> datetime:
+        """The log has the last repeats by then, in whole seconds."""
+        return recorded_by(self.until) + timedelta(seconds=1)
+
+    @property
+    def count(self) -> int:
+        return sum(self.by_action.values())
+
+
+def read_scream_test(*, principal: Principal, key_id: UUID) -> ScreamTest:
+    """The last test of a visible key. Raises Denied, and NotFound if its last suspension had no limit, or it had none."""
+    principal.require("keys.read")
+    test = find_scream_test(principal=principal, key=get_key(principal=principal, key_id=key_id))
+    if test is None:
+        raise NotFound("The key was not disabled for a limited time.")
+    return test
+
+
+def find_scream_test(*, principal: Principal, key: Key) -> ScreamTest | None:
+    """The same for pages, or None. Up to four statements."""
+    named = (actions.KEY_DISABLED, actions.KEY_ENABLED)
+    decisions = find_decisions(reader=principal, object_id=str(key.id), actions=named)
+    began = decisions.get((actions.KEY_DISABLED, None))
+    if began is None or began.until is None or isinstance(began.at, str):
+        return None
+    until, now = began.until, process_now()
+    enabled = decisions.get((actions.KEY_ENABLED, None))
+    if enabled and not isinstance(enabled.at, str) and began.at < enabled.at:
+        until = min(until, enabled.at)
+    totals = denied_by_caller(key.id, began.at, until)
+    callers = callers_shown_to(principal, key, totals)
+    return ScreamTest(key.id, began.at, until, now < until, by_action(totals), callers)
