@@ -41,20 +41,34 @@ def find_decisions(
 
     One statement. Use it only if the reader may see the object. Raises Denied.
     """
+    sees_all = reader.scope(READ_PERMISSION) == "all"
+    return {
+        (entry.action, entry.object_version): _decision(entry)
+        if sees_all or entry.is_by(reader.identity)
+        else _times(entry)
+        for entry in _newest_successes(object_id, actions, versions)
+    }
+
+
+def find_times(*, object_id: str, actions: Collection[str]) -> Mapping[str, RecordedDecision]:
+    """The same without versions, and with times only, for every reader of the object, by action."""
+    return {entry.action: _times(entry) for entry in _newest_successes(object_id, actions)}
+
+
+def _newest_successes(
+    object_id: str, actions: Collection[str], versions: Collection[int] = ()
+) -> list[AuditLog]:
     # As an expression, the ID uses no index, so the database takes that of the rare actions. By the other index it
     # would read every entry of a busy object: 0.4 s for 300,000 on SQLite.
     objects = AuditLog.objects.alias(object_text=Concat("object_id", Value("")))  # noqa: CC2 - the time of a change
     done = objects.filter(object_text=object_id, action__in=actions, outcome=Outcome.OK.value)
     of_object = done.filter(object_version=None) | done.filter(object_version__in=versions)
     newest = of_object.order_by().values("action", "object_version").annotate(newest=Max("id"))
-    entries = show_rows(AuditLog.objects.filter(id__in=newest.values("newest")))  # noqa: CC2 - the time of a change; the rest only if the reader may see the entry
-    sees_all = reader.scope(READ_PERMISSION) == "all"
-    return {
-        (entry.action, entry.object_version): _decision(entry)
-        if sees_all or entry.is_by(reader.identity)
-        else RecordedDecision(entry.timestamp, action=entry.action, until=_end_of(entry.meta))
-        for entry in entries
-    }
+    return show_rows(AuditLog.objects.filter(id__in=newest.values("newest")))  # noqa: CC2 - the time of a change; the rest only if the reader may see the entry
+
+
+def _times(entry: AuditLog) -> RecordedDecision:
+    return RecordedDecision(entry.timestamp, action=entry.action, until=_end_of(entry.meta))
 
 
 def _decision(entry: AuditLog) -> RecordedDecision:

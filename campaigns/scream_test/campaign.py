@@ -176,8 +176,9 @@ def unrecorded(product: Product, key: TestedKey) -> list[str]:
     log(
         f"{key.key_id}: the report has {report['count']} denied requests of {report['callers_count']} callers"
     )
-    if report["is_running"] or not report["count"]:
-        found.append(f"{key.key_id}: requests were refused, and the report is {report}")
+    was_refused = any(not allowed for *_, allowed in key.uses)
+    if report["is_running"] or bool(report["count"]) is not was_refused:
+        found.append(f"{key.key_id}: any refused: {was_refused}, and the report is {report}")
     return found
 
 

@@ -70,6 +70,10 @@ class Oracle:
         self._expire()
         return True
 
+    def end_test(self):
+        self.status = "active"
+        self._expire()
+
     def set_version(self, number, *, enabled):
         known, primary = 1 <= number <= self.versions, number == self.versions
         if not known or primary or enabled is (number not in self.disabled):
@@ -119,6 +123,17 @@ class KeyHistory(RuleBasedStateMachine):
     @rule()
     def disable(self):
         self.expect(self.oracle.operation("disable"), states.disable_key, **self.order())
+
+    @rule(ended=st.booleans())
+    def disable_for_a_minute(self, ended):
+        allowed = self.oracle.operation("disable")
+        self.expect(allowed, states.disable_key, **self.order(), minutes=1)
+        if allowed and ended:
+            row = Key.objects.get(pk=self.key.pk)
+            row.resumes_at = database_now() - timedelta(seconds=1)
+            row.save_with_mac()
+            runtime.fresh()
+            self.oracle.end_test()
 
     @rule()
     def enable(self):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from accounts.principals import Principal
-from audit.services.decisions import find_decisions
+from audit.services.decisions import find_times
 from audit.usage.queries import denied_by_caller, recorded_by
 from kernel.clock import process_now
 from kernel.errors import NotFound
@@ -49,12 +49,12 @@ def read_scream_test(*, principal: Principal, key_id: UUID) -> ScreamTest:
 def find_scream_test(*, principal: Principal, key: Key) -> ScreamTest | None:
     """The same for pages, or None. Up to four statements."""
     named = (actions.KEY_DISABLED, actions.KEY_ENABLED)
-    decisions = find_decisions(reader=principal, object_id=str(key.id), actions=named)
-    began = decisions.get((actions.KEY_DISABLED, None))
+    times = find_times(object_id=str(key.id), actions=named)
+    began = times.get(actions.KEY_DISABLED)
     if began is None or began.until is None or isinstance(began.at, str):
         return None
     until, now = began.until, process_now()
-    enabled = decisions.get((actions.KEY_ENABLED, None))
+    enabled = times.get(actions.KEY_ENABLED)
     if enabled and not isinstance(enabled.at, str) and began.at < enabled.at:
         until = min(until, enabled.at)
     totals = denied_by_caller(key.id, began.at, until)
