@@ -33,6 +33,7 @@ MEMBERS = {
     "owner_id",
     "activates_at",
     "expires_at",
+    "resumes_at",
     "rotation_period_days",
     "next_rotation_at",
     "policy_id",
