@@ -14,7 +14,7 @@ MAX_NESTING = 3
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
     "accounts": 10_899,
-    "audit": 24_374,
+    "audit": 24_437,
     "backups": 1_371,
     "canaries": 4_902,
     "ciphercanary": 3_524,
@@ -22,8 +22,8 @@ CEILINGS = {
     "crypto_ops": 10_864,
     "demo": 1_281,
     "dialects": 2_297,
-    "kernel": 16_578,
-    "keys": 15_091,
+    "kernel": 16_582,
+    "keys": 15_360,
     "notifications": 2_297,
 }
 SLACK = 100
