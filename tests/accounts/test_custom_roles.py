@@ -17,7 +17,7 @@ from kernel.errors import Denied, Invalid, NotFound, RecentAuthRequired
 from kernel.freshness.stamps import StaleDecision
 from kernel.trust.row_mac import IntegrityFailed
 from keys.access.services import GrantRequest, grant_tag
-from tests.factories import SYSTEM, UserFactory
+from tests.factories import SYSTEM, KeyFactory, UserFactory
 from tests.personas import PASSWORD, make_persona, make_service_account
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +55,17 @@ def test_changed_rights_apply_to_open_sessions_and_tokens_at_once(make):
     assert statuses(holder) == [403, 403]
     change(permissions=["keys.read", "users.read"])
     assert statuses(holder) == [200, 403]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_known_token_loses_the_use_of_keys_at_once():
+    make_role(permissions=["crypto.encrypt", "keys.read"], on_all=["crypto.encrypt", "keys.read"])
+    application, key = make_service_account("app", "reader"), KeyFactory()
+    message = {"key_id": str(key.id), "algorithm": "aes-256-gcm", "data": "aGk="}
+    assert [application.api.post("/api/v1/encrypt", message).status for _ in range(2)] == [200, 200]
+    change(on_all=["keys.read"])
+    refused = application.api.post("/api/v1/encrypt", message)
+    assert (refused.status, refused.json["rule"]) == (403, "no-grant")
 
 
 def test_a_session_gains_a_permission_at_once_and_a_token_keeps_its_scopes():
