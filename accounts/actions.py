@@ -65,7 +65,7 @@ SETUP_LINK_ISSUED: Final = LABELS.add("accounts.setup_link.issued", "Issue set-u
 ROLE_LISTED: Final = LABELS.add("accounts.role.listed", "List roles")
 ROLE_READ: Final = LABELS.add("accounts.role.read", "View role")
 ROLE_CREATED: Final = LABELS.add_guarded("accounts.role.created", "Create role")
-ROLE_CHANGED: Final = LABELS.add_guarded("accounts.role.changed", "Change role's permissions")
+ROLE_CHANGED: Final = LABELS.add_guarded("accounts.role.changed", "Change permissions of role")
 ROLE_DELETED: Final = LABELS.add_guarded("accounts.role.deleted", "Delete role")
 
 SERVICE_ACCOUNT_LISTED: Final = LABELS.add("accounts.service_account.listed", "List service accounts")

@@ -21,7 +21,7 @@ _MAX_HOLDERS: Final = 500
 def list_holders(known: Collection[UUID]) -> list[KnownHolder]:
     """The users and service accounts with the ids in ``known``, and the active ones, by name, for display.
 
-    At most ``_MAX_HOLDERS`` of each type, plus those in ``known``. MACs are not checked.
+    At most ``_MAX_HOLDERS`` of each type, plus those in ``known``. Only the MACs of their roles are checked.
     """
     shown = Q(is_active=True) | Q(pk__in=known)
     first = Case(When(pk__in=known, then=0), default=1)
@@ -36,9 +36,7 @@ def find_holders(holder_ids: Collection[UUID]) -> list[KnownHolder]:
     """The users and service accounts with these ids, including disabled ones. For display: MACs are not checked."""
     users = User.objects.filter(pk__in=holder_ids)
     accounts = ServiceAccount.objects.filter(pk__in=holder_ids)
-    holders = [*users, *accounts]
-    read_rights_of(holders)
-    return holders
+    return [*users, *accounts]
 
 
 def ids_of_holders_named(search: str) -> QuerySet[User, str]:

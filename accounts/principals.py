@@ -125,20 +125,22 @@ class Principal:
             return "own"
         return "all" if self.sees_all(word) else "own"
 
-    def lacks(self, rights: Rights) -> frozenset[str]:
+    def lacks(self, rights: Rights, *, to_take_away: bool = False) -> frozenset[str]:
         """The permissions because of which the caller cannot give these rights, or change a holder of them.
 
         Otherwise a user manager could make an administrator, or take over the account of one. What a developer has
-        does not count: it gives access to no key without a grant.
+        does not count. ``to_take_away``: the change ends a holder's access. Then an administrator lacks none, also if
+        they use no keys.
         """
-        return rights.excess_over(self.rights, ROLES[DEVELOPER])
+        own = ROLES.get(self.role, self.rights) if to_take_away else self.rights
+        return rights.excess_over(own, ROLES[DEVELOPER])
 
-    def require_rights(self, rights: Rights) -> None:
+    def require_rights(self, rights: Rights, *, to_take_away: bool = False) -> None:
         """Raises Denied if the caller ``lacks`` some of them."""
-        if lacked := self.lacks(rights):
+        if lacked := self.lacks(rights, to_take_away=to_take_away):
             raise Denied(
                 f"The role {rights.role} has permissions that you do not have: {', '.join(sorted(lacked))}. "
-                "An administrator can do this.",
+                "Only someone with all of them can do this.",
                 extra={"rule": "more-rights"},
             )
 

@@ -28,7 +28,7 @@ KEY_USE = frozenset(
         "crypto.jwt",
     }
 )
-KEYLESS_USE = frozenset({"crypto.random", "crypto.inspect"})
+_KEYLESS_USE = frozenset({"crypto.random", "crypto.inspect"})
 DISCLOSURE = frozenset({"keys.export", "vault.manage"})  # both can return the secret of a key
 _READING = frozenset({"keys.read", "policies.read", "operations.read", "audit.read"})
 _EVERYONE = _READING | {"tokens.manage"}
@@ -88,7 +88,7 @@ ROLES: Mapping[str, Rights] = {
             ADMIN,
             _EVERYONE
             | KEY_USE
-            | KEYLESS_USE
+            | _KEYLESS_USE
             | DISCLOSURE
             | _KEY_ADMINISTRATION
             | _DUTIES_OF_ADMINS
@@ -100,10 +100,10 @@ ROLES: Mapping[str, Rights] = {
             frozenset({"policies.read", "tokens.manage", "users.read", MANAGES_USERS}),
             _READING - {"policies.read"},
         ),
-        _rights(OPERATOR, _READING | KEYLESS_USE | _KEY_DUTY | {"system.read"}, _OWN_TOKENS),
+        _rights(OPERATOR, _READING | _KEYLESS_USE | _KEY_DUTY | {"system.read"}, _OWN_TOKENS),
         _rights(
             DEVELOPER,
-            KEYLESS_USE | {"keys.create", "policies.read"},
+            _KEYLESS_USE | {"keys.create", "policies.read"},
             KEY_USE | _OWN_TOKENS | (_READING - {"policies.read"}),
         ),
         _rights(AUDITOR, _READING | {"audit.export", "users.read", "system.read"}, _OWN_TOKENS),
@@ -116,11 +116,11 @@ SYSTEM_RIGHTS = Rights(SYSTEM, PERMISSIONS, PERMISSIONS)
 
 LABELS: Mapping[str, str] = {role: role.replace("_", " ").capitalize() for role in ROLES}
 DESCRIPTIONS: Mapping[str, str] = {
-    ADMIN: "Can manage users and all keys, and use every key.",
+    ADMIN: "Can manage users, all keys and the system. Can also use and export every key, unless a setting forbids it.",
     KEY_MANAGER: "Can create and manage all keys, grants and policies. Cannot use keys or manage users.",
-    USER_MANAGER: "Can manage users, service accounts and tokens, but not those with more rights. Cannot manage or use keys.",
+    USER_MANAGER: "Can manage users, service accounts and tokens, but not those with more rights. Cannot manage keys.",
     OPERATOR: "Can see, rotate, disable and enable all keys. Cannot use keys.",
-    DEVELOPER: "Can create keys and use them. Can also use other keys if an administrator grants access.",
+    DEVELOPER: "Can create keys and use them. Can also use other keys if an administrator or key manager grants access.",
     AUDITOR: "Can see all keys and users, and see and export the audit log. Cannot change anything.",
 }
 

@@ -9,7 +9,7 @@ from kernel.errors import Denied, DomainError, NotFound
 from keys.models import Key
 from keys.references import KeyReference
 
-_ADVICE: Final = "An administrator can grant access on the page Access of the key."
+_ADVICE: Final = "An administrator or key manager can grant access on the page Access of the key."
 _BY_ID: Final = f"This token is limited to this key, but its owner has no grant on it. {_ADVICE}"
 _BY_NAME: Final = (
     "The owner of this token has no grant on a key that the token is limited to, and no key with this name is visible "

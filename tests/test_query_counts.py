@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import pytest
 from django.contrib.admin import site
@@ -10,13 +11,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts.models import Role
 from audit.models import AuditReceipt, LogTarget
 from audit.sequencing.running import checkpoint_now
 from crypto_ops.models import FileJob, Reencryption
 from kernel.clock import database_now
 from tests.accounts.test_totp import enrol
 from tests.endpoints import (
-    CLOCK,
     ENDPOINTS,
     FINISHED_EXPORT,
     INVITED,
@@ -41,7 +42,7 @@ from tests.personas import make_persona
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # The session, the epochs, the account; the session renewed, in a transaction; the count and the rows.
-PAGE = 3 + CLOCK + 3 + 2
+PAGE = 3 + 3 + 2
 # Pages of the admin with more: the values of a column filter, or the entries of changed rows.
 FILTERED = (
     "accounts.TokenFamily",
@@ -54,9 +55,9 @@ FILTERED = (
 MORE = dict.fromkeys((*FILTERED, "audit.AuditTrail"), PAGE + 1)
 
 
-def add_rows(owner):
+def add_rows(owner, count=3):
     """Add rows to every table; return the objects that a read can name."""
-    for _ in range(3):
+    for _ in range(count):
         target = make_target(owner)
         move(target, "rotated")
         export = make_target(owner, FINISHED_EXPORT)
@@ -66,6 +67,8 @@ def add_rows(owner):
         make_witness()
         make_alarm()
         policy = make_policy()
+        role = Role(name=f"r{uuid4().hex[:8]}", permissions=["users.read"], created_at=database_now())
+        role.save_with_mac()
         make_delivery()
         webhook = make_target(owner, WEBHOOK)
         # Without an entry of the log, whose 257th would cost another tile.
@@ -91,6 +94,7 @@ def add_rows(owner):
         user_id=make_user(INVITED).id,
         account_id=account.account_id,
         policy_id=policy.id,
+        name=role.name,
         webhook_id=webhook.webhook_id,
         target_id=log_target.id,
         reencryption_id=reencryption.id,
@@ -135,8 +139,8 @@ def test_a_read_and_a_page_of_the_admin_cost_the_same_statements_however_many_ro
     others = {state: make_target(admin, state) for state in (SIGNING, UNDER_TEST)}
     for _ in range(2):
         add_rows(admin)  # if the first page holds everything, the count is skipped
-    for _ in range(2):
-        target = add_rows(admin)
+    for count in (3, 2):  # the 257th entry of the log would cost another tile
+        target = add_rows(admin, count)
         assert cost_of_reads(admin, target, others) == expected
         pages = cost_of_pages(browser)
         assert pages == dict.fromkeys(pages, PAGE) | MORE

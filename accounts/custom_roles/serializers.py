@@ -40,7 +40,7 @@ class RoleSerializer(serializers.Serializer[Any]):
     description = serializers.CharField()
     is_built_in = serializers.BooleanField()
     permissions = serializers.SerializerMethodField()
-    on_all = serializers.SerializerMethodField(help_text="the permissions that cover all objects")
+    on_all = serializers.SerializerMethodField(help_text="the limitable permissions that cover all objects")
     requires_second_factor = serializers.BooleanField(source="rights.requires_second_factor")
     created_at = TimestampField(source="role.created_at", allow_null=True)
 
@@ -48,4 +48,4 @@ class RoleSerializer(serializers.Serializer[Any]):
         return sorted(listed.rights.permissions)
 
     def get_on_all(self, listed: Any) -> list[str]:
-        return sorted(listed.rights.on_all)
+        return sorted(listed.rights.on_all & LIMITABLE)

@@ -10,12 +10,13 @@ from accounts import actions
 from accounts.errors import RoleInUse
 from accounts.models import Role, ServiceAccount, User
 from accounts.models.names import unique_name
-from accounts.models.roles import MAX_ROLE_NAME, list_rights
+from accounts.models.roles import MAX_ROLE_NAME, find_rights, list_rights
 from accounts.principals import ROLES_ENTITY, Principal
 from accounts.roles import DESCRIPTIONS, LIMITABLE, MANAGES_USERS, PERMISSIONS, ROLES, SYSTEM, Rights
 from accounts.tokens.access_tokens import confirm_rights
 from accounts.trail import reason_given
 from accounts.users.services.editing import require_admin
+from accounts.users.services.new_admins import announce_admin
 from audit.log.events import Event, RowChange
 from audit.services.recording import record
 from kernel.clock import database_now
@@ -63,10 +64,11 @@ def list_roles(*, principal: Principal) -> list[ListedRole]:
 
 def get_role(*, principal: Principal, name: str) -> ListedRole:
     """Raises Denied, NotFound, IntegrityFailed."""
-    found = [each for each in list_roles(principal=principal) if each.rights.role == name]
-    if not found:
+    principal.require("users.read")
+    rights = find_rights(name)
+    if rights is None:
         raise NotFound("There is no role with this name.")
-    return found[0]
+    return _listed(rights, Role.objects.filter(pk=name).first())
 
 
 def create_role(*, principal: Principal, name: str, reason: str = "", **fields: Unpack[RoleFields]) -> Role:
@@ -113,17 +115,20 @@ def update_role(
     _finish(principal, actions.ROLE_CHANGED, role, change, reason)
     if managed_users and MANAGES_USERS not in role.permissions:
         require_admin()
+    if not managed_users:
+        for user in User.objects.filter(role=name, is_active=True):
+            announce_admin(user, principal)
     return role
 
 
 @transaction.atomic
-def delete_role(*, principal: Principal, name: str, reason: str = "") -> None:
+def delete_role(*, principal: Principal, name: str) -> None:
     """Delete a role that no user, service account or grant has. Raises Denied, RecentAuthRequired, NotFound, RoleInUse."""
     _require_editor(principal)
     role = _lock(principal, name)
     change = RowChange.of_row(role, before=_values(role))
     delete_rows(Role.objects.filter(pk=name))
-    _finish(principal, actions.ROLE_DELETED, role, change, reason)
+    _finish(principal, actions.ROLE_DELETED, role, change)
     # The epoch is locked: a change that gives the role to someone has committed, or will find that the role is gone.
     if uses := _uses_of(name):
         raise RoleInUse(uses)
@@ -149,13 +154,14 @@ def _lock(principal: Principal, name: str) -> Role:
     if name in ROLES:
         raise Invalid.of_field("name", "A built-in role cannot change. Create a role with other permissions.")
     role = first_of(Role.objects.select_for_update().filter(pk=name)).check_mac()
-    principal.require_rights(role.rights)
+    principal.require_rights(role.rights, to_take_away=True)  # ``_set`` checks what it gives
     return role
 
 
 def _set(principal: Principal, role: Role, fields: RoleFields) -> None:
     role.permissions = sorted(set(fields.get("permissions", role.permissions)))
-    role.on_all = sorted(set(fields.get("on_all", role.on_all)))
+    kept = set(role.on_all) & set(role.permissions)
+    role.on_all = sorted(set(fields.get("on_all", kept)))
     role.description = fields.get("description", role.description)
     role.requires_second_factor = fields.get("requires_second_factor", role.requires_second_factor)
     if fault := prose_fault(role.description, MAX_DESCRIPTION):
@@ -187,8 +193,9 @@ def _values(role: Role) -> dict[str, object]:
     }
 
 
-def _finish(principal: Principal, action: str, role: Role, change: RowChange, reason: str) -> None:
+def _finish(principal: Principal, action: str, role: Role, change: RowChange, reason: str = "") -> None:
     event = Event(action=action, object_type="role", object_id=role.name, meta=reason_given(reason))
     record(event, principal.actor, changes=[change])
     raise_epoch(ROLES_ENTITY)
-    confirm_rights(principal)
+    if role.name != principal.role:  # the change itself may take rights from the caller
+        confirm_rights(principal)

@@ -4,5 +4,5 @@ from accounts.custom_roles.api import RoleListView, RoleView
 
 api = [
     path("roles", RoleListView.as_view(), name="api-roles"),
-    path("roles/<str:name>", RoleView.as_view(), name="api-role"),
+    path("roles/<slug:name>", RoleView.as_view(), name="api-role"),
 ]

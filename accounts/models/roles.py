@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Cast
 
-from accounts.roles import ADMIN, DESCRIPTIONS, DISCLOSURE, KEY_USE, KEYLESS_USE, LIMITABLE, ROLES, Rights
+from accounts.roles import ADMIN, DESCRIPTIONS, DISCLOSURE, KEY_USE, LIMITABLE, ROLES, Rights
 from kernel.trust.row_heads import current_rows, find_current
 from kernel.trust.row_mac import MacField, MacProtectedRow
 
@@ -22,7 +22,7 @@ class RoleQuerySet(models.QuerySet["Role"]):
 
 
 class Role(MacProtectedRow):
-    """A role that a user manager has defined.
+    """A custom role.
 
     ``permissions``: all of them. ``on_all``: those of ``LIMITABLE`` that cover all objects. The rights of its holders are read with
     each request, so the principals' stamps carry the entity ``accounts.principals.ROLES_ENTITY``.
@@ -77,10 +77,15 @@ class RoleHolder:
 
 def rights_of(name: str) -> Rights:
     """A role that does not exist has no permissions. Raises IntegrityFailed."""
+    return find_rights(name) or Rights(name)
+
+
+def find_rights(name: str) -> Rights | None:
+    """None if there is no such role. Raises IntegrityFailed."""
     if name in ROLES:
         return _built_in(name)
     role = find_current(Role.objects.filter(pk=name))
-    return Rights(name) if role is None else role.rights
+    return None if role is None else role.rights
 
 
 def list_rights() -> list[Rights]:
@@ -112,16 +117,16 @@ def has_role_with(permission: str) -> models.Q:
 
 
 def read_rights_of(holders: Iterable[RoleHolder]) -> None:
-    """Read the rights of many holders with at most one statement."""
+    """Read the rights of many holders with at most one statement. Raises IntegrityFailed."""
     of_own_roles = [each for each in holders if each.role not in ROLES]
     if of_own_roles:
         known = {rights.role: rights for rights in list_rights()}
         for each in of_own_roles:
-            each.known_rights = known.get(each.role)
+            each.known_rights = known.get(each.role, Rights(each.role))
 
 
 def _built_in(name: str) -> Rights:
     rights = ROLES[name]
     if name == ADMIN and not settings.CC_ADMIN_USES_KEYS:
-        return rights.without(KEY_USE | KEYLESS_USE | DISCLOSURE)  # an exported key can be used, too
+        return rights.without(KEY_USE | DISCLOSURE)  # an exported key can be used, too
     return rights

@@ -60,10 +60,10 @@ class UserQuerySet(models.QuerySet["User"]):
         check_locked(user)
         return user
 
-    def lock_managed(self, principal: Principal, user_id: uuid.UUID) -> "User":
+    def lock_managed(self, principal: Principal, user_id: uuid.UUID, *, to_take_away: bool = False) -> "User":
         """``lock`` for a change by a user manager. Raises Denied if the user has rights that the principal lacks."""
         user = self.lock(user_id)
-        principal.require_rights(user.rights)
+        principal.require_rights(user.rights, to_take_away=to_take_away)
         return user
 
     def lock_unchanged(self, seen: "User") -> "User":

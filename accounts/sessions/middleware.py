@@ -9,7 +9,7 @@ from accounts.models import User
 from accounts.principals import ROLES_ENTITY, user_entity
 from accounts.sessions.browser_sessions import is_over, principal_of, renew
 from accounts.tokens.authentication import name_actor
-from kernel.clock import database_now
+from kernel.clock import process_now
 from kernel.freshness.epoch import read_stamp
 from kernel.http.context import in_context
 from kernel.http.middleware import Handler, is_api
@@ -39,7 +39,7 @@ def _look_at_session(request: HttpRequest) -> None:
         return
     # Read the stamp before Django reads the user's row, so that any later change makes the principal stale.
     stamp = read_stamp(user_entity(UUID(request.session[SESSION_KEY])), ROLES_ENTITY)
-    now = database_now()
+    now = process_now()  # the stamp has just read the clock of the database
     if is_over(request, now):
         request.session.flush()
     elif isinstance(request.user, User):

@@ -193,7 +193,7 @@ def renew_principal(principal: Principal) -> Principal:
 
 
 def confirm_rights(principal: Principal) -> None:
-    """Last step of every change, with the epoch locked: the caller's rights may have ended while it waited for its locks.
+    """Check the rights of the caller of a change again, with the epoch locked: they may have ended while it waited for its locks.
 
     Raises SessionEnded as ``renew_principal`` does, and StaleDecision if the role lost a permission.
     """

@@ -28,7 +28,7 @@ class UserOperation(Operation[ListedUser]):
 
     ``needs`` is a sentence about the users it applies to, and ``is_possible`` decides. ``removes_admin``: it is unavailable for
     the last active administrator. ``is_danger``: the page of the user shows it apart from the others.
-    ``ends_sessions``: its page shows how many. ``is_for_others``: the caller's own page does not offer it.
+    ``takes_away``: it only ends access. ``ends_sessions``: its page shows how many. ``is_for_others``: the caller's own page does not offer it.
     """
 
     permission: str = "users.manage"
@@ -36,6 +36,7 @@ class UserOperation(Operation[ListedUser]):
     needs: str = ""
     is_possible: Callable[[ListedUser], bool] = lambda _: True
     removes_admin: bool = False
+    takes_away: bool = False
     ends_sessions: bool = False
     is_for_others: bool = False
 
@@ -129,6 +130,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 done="{} signed out everywhere.",
                 needs="An invited user has no sessions.",
                 is_possible=lambda listed: listed.user.can_sign_in,
+                takes_away=True,
                 ends_sessions=True,
                 icon="log-out",
             ),
@@ -219,6 +221,7 @@ USER_OPERATIONS: Final[Mapping[str, UserOperation]] = MappingProxyType(
                 is_possible=lambda listed: listed.user.is_active,
                 removes_admin=True,
                 is_danger=True,
+                takes_away=True,
                 ends_sessions=True,
                 icon="circle-pause",
             ),

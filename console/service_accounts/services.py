@@ -24,7 +24,7 @@ from keys.metadata import check_tags
 from keys.models import Key
 from keys.reading.services import keys_named
 
-_ROLE: Final = DEVELOPER  # the only role beside admin that may use keys
+_ROLE: Final = DEVELOPER  # the built-in role with the fewest permissions that may use keys
 _MAX_GRANTS: Final = 20  # because all operations wait while a transaction changes grants
 
 

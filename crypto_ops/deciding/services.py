@@ -296,5 +296,5 @@ def _key_start(entry: CachedKey) -> tuple[Deadline, ...]:
     """If a key is active only because of the clock, the database's clock makes the final decision."""
     if entry.clock_start is None:
         return ()
-    before = lifecycle.lifecycle_state(entry.state, None, None, entry.clock_start)
+    before = lifecycle.lifecycle_state(entry.state, None, None, entry.clock_start)  # without its times
     return (Deadline(entry.clock_start, partial(lifecycle.not_active, before)),)

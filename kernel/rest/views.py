@@ -65,8 +65,8 @@ class ApiView[P: Caller](APIView):
             raise MethodNotAllowed(request.method or "")
         if rule.permission is AUTHENTICATED and self.principal.must_enrol:
             raise SecondFactorRequired
-        if isinstance(rule.permission, str):
-            self.principal.require(rule.permission)
+        for permission in rule.permissions:
+            self.principal.require(permission)
         if isinstance(request.successful_authenticator, Authentication):  # None on public views
             request.successful_authenticator.admitted(request)
 

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from accounts.authorization import Verdict, authorize
 from accounts.holders import find_holder
-from accounts.models.roles import list_rights, roles_that_use_keys
+from accounts.models.roles import find_rights, roles_that_use_keys
 from accounts.principals import Principal
 from accounts.roles import GRANTABLE, Rights, permission_of, word_of
 from accounts.tokens.access_tokens import confirm_rights
@@ -188,10 +188,10 @@ def _require_holder(request: GrantRequest) -> None:
 
 def _require_role(name: str) -> None:
     """Raises Invalid if the role does not exist, or if a grant gives it nothing."""
-    known = {rights.role: rights for rights in list_rights()}
-    if name not in known:
+    rights = find_rights(name)
+    if rights is None:
         raise Invalid.of_field("principal_id", f"Choose one of: {', '.join(roles_that_use_keys())}.")
-    _require_use(known[name])
+    _require_use(rights)
 
 
 def _require_use(rights: Rights) -> None:

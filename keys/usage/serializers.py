@@ -125,7 +125,7 @@ class ScreamTestSerializer(serializers.Serializer[Any]):
 
     key_id = serializers.UUIDField()
     since = TimestampField()
-    until = TimestampField(help_text="its end, or the time at which the key was enabled")
+    until = TimestampField(help_text="its end, or the time at which the test was ended before it")
     is_running = serializers.BooleanField()
     count = serializers.IntegerField(help_text="requests denied in this time")
     operations = _OperationsField(source="by_action")

@@ -1,27 +1,35 @@
 """Roles that an installation defines: their rights apply at once, and no one gets more than the editor has."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.db import connection, transaction
 
 from accounts.custom_roles import services
 from accounts.errors import LastAdmin, NameTaken, RoleInUse
+from accounts.holders import list_holders
 from accounts.models import Role
 from accounts.models.roles import list_rights, rights_of
 from accounts.roles import Rights
-from accounts.service_accounts.services.accounts import create_service_account
+from accounts.service_accounts.services.accounts import create_service_account, update_service_account
 from accounts.tokens.access_tokens import confirm_rights
 from accounts.users.services import editing
+from accounts.users.services.creation import create_user
+from accounts.users.services.invitations import invite_user
 from kernel.errors import Denied, Invalid, NotFound, RecentAuthRequired
 from kernel.freshness.stamps import StaleDecision
+from kernel.outbox.models import Notification
 from kernel.trust.row_mac import IntegrityFailed
 from keys.access.services import GrantRequest, grant_tag
-from tests.factories import SYSTEM, KeyFactory, UserFactory
-from tests.personas import PASSWORD, make_persona, make_service_account
+from tests.factories import SYSTEM, KeyFactory, ServiceAccountFactory, UserFactory
+from tests.personas import make_persona, make_service_account
 
 pytestmark = pytest.mark.django_db
 READING = ["keys.read", "users.read"]
+TO_READERS = GrantRequest(principal_type="role", principal_id="reader", operations=["encrypt"])
 
 
 def make_role(principal=SYSTEM, name="reader", permissions=READING, **fields):
@@ -58,13 +66,14 @@ def test_changed_rights_apply_to_open_sessions_and_tokens_at_once(make):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_known_token_loses_the_use_of_keys_at_once():
+@pytest.mark.parametrize("make", [make_persona, make_service_account])
+def test_a_known_token_loses_the_use_of_keys_at_once(make):
     make_role(permissions=["crypto.encrypt", "keys.read"], on_all=["crypto.encrypt", "keys.read"])
-    application, key = make_service_account("app", "reader"), KeyFactory()
+    holder, key = make("rita", "reader"), KeyFactory()
     message = {"key_id": str(key.id), "algorithm": "aes-256-gcm", "data": "aGk="}
-    assert [application.api.post("/api/v1/encrypt", message).status for _ in range(2)] == [200, 200]
+    assert [holder.api.post("/api/v1/encrypt", message).status for _ in range(2)] == [200, 200]
     change(on_all=["keys.read"])
-    refused = application.api.post("/api/v1/encrypt", message)
+    refused = holder.api.post("/api/v1/encrypt", message)
     assert (refused.status, refused.json["rule"]) == (403, "no-grant")
 
 
@@ -158,11 +167,7 @@ def test_a_role_in_use_cannot_be_deleted():
     make_role(permissions=["crypto.encrypt"])
     user = UserFactory(username="rita", role="reader")
     create_service_account(principal=SYSTEM, name="app", role="reader")
-    grant_tag(
-        principal=SYSTEM,
-        tag="shop",
-        request=GrantRequest(principal_type="role", principal_id="reader", operations=["encrypt"]),
-    )
+    grant_tag(principal=SYSTEM, tag="shop", request=TO_READERS)
     with pytest.raises(RoleInUse) as refusal:
         services.delete_role(principal=SYSTEM, name="reader")
     assert refusal.value.extra == {"uses": 3}
@@ -172,9 +177,59 @@ def test_a_role_in_use_cannot_be_deleted():
     assert user.rights.permissions == {"crypto.encrypt"}
 
 
+def waits_for_the_epoch():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        return cursor.fetchone()[0]
+
+
+GIVING = {
+    "set_role": lambda user, _: editing.set_role(principal=SYSTEM, user_id=user.id, role="reader"),
+    "create_user": lambda *_: create_user(principal=SYSTEM, username="new", password=None, role="reader"),
+    "invite_user": lambda *_: invite_user(principal=SYSTEM, username="new", role="reader"),
+    "create_account": lambda *_: create_service_account(principal=SYSTEM, name="new", role="reader"),
+    "update_account": lambda _, account: update_service_account(
+        principal=SYSTEM, account_id=account.id, changes={"role": "reader"}
+    ),
+    "grant_tag": lambda *_: grant_tag(principal=SYSTEM, tag="shop", request=TO_READERS),
+}
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("giving", GIVING)
+def test_no_one_gets_a_role_that_is_deleted_meanwhile(giving):
+    make_role(permissions=["crypto.encrypt"])
+    existing = UserFactory(username="rita", role="auditor"), ServiceAccountFactory(name="app")
+
+    def give():
+        try:
+            GIVING[giving](*existing)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            services.delete_role(principal=SYSTEM, name="reader")
+            given = pool.submit(give)
+            while not (waits_for_the_epoch() or given.done()):
+                time.sleep(0.01)
+        with pytest.raises(Invalid):
+            given.result()
+
+
+def test_the_rights_of_many_holders_cost_one_statement(django_assert_num_queries):
+    make_role()
+    for number in range(3):
+        UserFactory(username=f"r{number}", role="reader")
+    with django_assert_num_queries(3):  # users, service accounts, roles
+        assert {each.rights.permissions for each in list_holders(())} == {frozenset(READING)}
+
+
 def test_the_last_administrator_keeps_a_role_that_manages_users():
     make_role(name="staff", permissions=["users.manage", "users.read"])
     UserFactory(username="sam", role="staff")
+    editing.disable_user(principal=SYSTEM, user_id=UserFactory(username="sue", role="staff").id)
     with pytest.raises(LastAdmin):
         change("staff", permissions=["users.read"])
     with pytest.raises(LastAdmin):
@@ -193,29 +248,35 @@ def test_a_role_requires_a_second_factor_of_people_unless_it_says_otherwise():
     assert statuses(person) == [200, 403]
 
 
-def test_an_altered_role_gives_nothing():
+@pytest.mark.parametrize(
+    "altered",
+    [
+        {"permissions": [*READING, "webhooks.manage"]},
+        {"on_all": READING[:1]},
+        {"requires_second_factor": True},
+    ],
+    ids=["permissions", "on_all", "requires_second_factor"],
+)
+def test_an_altered_role_gives_nothing(altered):
     make_role()
-    Role.objects.update(permissions=[*READING, "webhooks.manage"])
+    Role.objects.update(**altered)
     for read in (lambda: rights_of("reader"), list_rights):
         with pytest.raises(IntegrityFailed):
             read()
 
 
-def test_the_interface_creates_lists_changes_and_deletes(admin):
-    made = admin.api.post(
-        "/api/v1/roles", {"name": "reader", "permissions": READING, "on_all": ["keys.read"]}
-    )
-    assert (made.status, made.json["is_built_in"], made.json["on_all"]) == (201, False, READING)
-    path = made.raw["Location"]
-    listed = admin.api.get("/api/v1/roles").json["results"]
-    assert [each["name"] for each in listed] == [*(rights.role for rights in list_rights())]
-    assert {each["name"]: each["is_built_in"] for each in listed}["admin"] is True
-    etag = admin.api.get(path).raw["ETag"]
-    changed = admin.api.patch(path, {"description": "Reads"}, if_match=etag)
-    assert (changed.status, changed.json["description"]) == (200, "Reads")
-    assert admin.api.patch(path, {"description": "No"}, if_match=etag).status == 412
-    assert admin.api.get("/api/v1/roles/auditor").json["created_at"] is None
-    assert admin.api.delete(path).status == 204
-    assert admin.api.get(path).status == 404
-    created = admin.api.post("/api/v1/users", {"username": "x", "role": "gone", "password": PASSWORD})
-    assert (created.status, list(created.json["errors"])) == (400, ["role"])
+def test_an_editor_may_take_permissions_from_their_own_role():
+    make_role(name="staff", permissions=["users.manage", "users.read", "policies.read"])
+    principal = make_persona("rita", "staff").principal
+    change("staff", principal, permissions=["users.manage", "users.read"])
+    with pytest.raises(LastAdmin):
+        change("staff", principal, permissions=["users.read"])
+
+
+def test_a_role_that_gets_to_manage_users_announces_its_holders():
+    make_role()
+    UserFactory(username="rita", role="reader")
+    change(permissions=[*READING, "users.manage"])
+    change(permissions=[*READING, "users.manage", "policies.read"])
+    [notice] = Notification.objects.filter(topic="user.admin_added")
+    assert notice.object_name == "rita"

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
+from accounts.custom_roles.services import create_role, delete_role, update_role
 from accounts.errors import LastAdmin
 from accounts.roles import ROLES, SYSTEM_RIGHTS, Rights
 from accounts.second_factors.services import passkeys, totp
@@ -12,7 +14,8 @@ from accounts.service_accounts.services import accounts, tokens
 from accounts.users.services import creation, editing, invitations, password_resets
 from kernel.clock import database_now
 from kernel.errors import Denied
-from tests.factories import UserFactory
+from tests.browsing import signed_in, text
+from tests.factories import SYSTEM, UserFactory
 from tests.personas import PASSWORD, make_persona, make_service_account
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +42,7 @@ def managing_a_user(principal, user_id):
     about = {"principal": principal, "user_id": user_id}
     return [
         lambda: editing.set_password(**about, password=PASSWORD + "!"),
-        lambda: editing.update_user(**about, changes={}),
+        lambda: editing.update_user(**about, changes={"email": "a@example.org"}),
         lambda: editing.set_email(**about, email="a@example.org"),
         lambda: editing.set_role(**about, role="developer"),
         lambda: editing.disable_user(**about),
@@ -108,6 +111,35 @@ def test_the_last_administrator_is_the_last_who_manages_users(uma):
 def test_an_administrator_who_uses_no_keys_is_refused(settings):
     settings.CC_ADMIN_USES_KEYS = False
     admin = make_persona("ada", "admin")
-    refused = admin.api.post("/api/v1/random", {"bytes": 16})
+    message = {"key_id": str(UUID(int=1)), "algorithm": "aes-256-gcm", "data": "aGk="}
+    refused = admin.api.post("/api/v1/encrypt", message)
     assert (refused.status, refused.json["rule"]) == (403, "role:admin")
     assert admin.api.get("/api/v1/users").status == 200
+
+
+def test_an_administrator_who_uses_no_keys_can_still_stop_those_who_do(settings, admin, uma):
+    role = create_role(
+        principal=SYSTEM, name="exporter", permissions=["keys.export"], requires_second_factor=False
+    )
+    settings.CC_ADMIN_USES_KEYS = False
+    user, application = make_persona("rita", "exporter"), make_service_account("app", "exporter")
+    admin = make_persona("amy", "admin").principal
+    ada = {"principal": admin, "user_id": user.user.id}
+    for refused in (
+        lambda: editing.set_password(**ada, password=PASSWORD + "!"),
+        lambda: editing.disable_user(principal=uma, user_id=user.user.id),
+        lambda: editing.sign_out_everywhere(principal=uma, user_id=user.user.id),
+        lambda: tokens.revoke_token(principal=uma, token_id=application.principal.limits.token_id),
+        lambda: delete_role(principal=uma, name=role.name),
+        lambda: update_role(principal=admin, name=role.name, changes={"description": "more"}),
+    ):
+        with pytest.raises(Denied, match=r"keys\.export"):
+            refused()
+    assert "Disable" in text(signed_in(make_persona("abe", "admin")).get(f"/users/{user.user.id}/"))
+    tokens.revoke_token(principal=admin, token_id=application.principal.limits.token_id)
+    accounts.update_service_account(
+        principal=admin, account_id=application.user.id, changes={"is_active": False}
+    )
+    editing.sign_out_everywhere(**ada)
+    editing.disable_user(**ada)
+    update_role(principal=admin, name=role.name, changes={"permissions": ["keys.read"]})

@@ -13,7 +13,7 @@ MAX_NESTING = 3
 # Lines of Python in each package, without migrations. A feature raises the number of its package in the same commit, and
 # the body of the commit says by how much. A package that shrinks by more than SLACK lowers it.
 CEILINGS = {
-    "accounts": 10_899,
+    "accounts": 10_917,
     "audit": 24_437,
     "backups": 1_371,
     "canaries": 4_902,
@@ -23,7 +23,7 @@ CEILINGS = {
     "demo": 1_281,
     "dialects": 2_297,
     "kernel": 16_582,
-    "keys": 15_360,
+    "keys": 15_362,
     "notifications": 2_297,
 }
 SLACK = 100

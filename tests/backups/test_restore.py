@@ -40,7 +40,7 @@ from tests.backups.databases import empty_database, rows_of, tables
 pytestmark = [pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
 
 # These change as the restored log grows by the record of the restore. The others only grow, or stay as they are.
-LAST_MIGRATION = ("accounts", "0013_custom_roles")
+LAST_MIGRATION = ("accounts", "0013_more_roles")
 RENEWED = {"audit_bundles", "audit_tiles", "audit_tree", "token_last_uses", "usage_days"}
 
 
@@ -86,7 +86,7 @@ def test_a_restored_database_equals_its_backup_and_continues(envelope, tmp_path,
 
 @contextmanager
 def before_the_last_migration():
-    """The state of an earlier version: this migration changes only an index."""
+    """The state of an earlier version: this migration adds and removes no table or column."""
     app, name = LAST_MIGRATION
     row = MigrationRecorder.Migration.objects.get(app=app, name=name)
     row.delete()

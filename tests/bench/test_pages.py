@@ -15,6 +15,7 @@ SELDOM = {
     "usage-file",
     "key-public-file",
     "key-public-page",
+    "key-scream-test-page",
     "audit-entry-proof",
     "audit-saved",
     "audit-saved-new",

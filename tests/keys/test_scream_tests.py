@@ -227,16 +227,23 @@ def test_the_report_names_who_was_denied_during_the_test_and_after_its_end(
     assert report(stranger, key).json == found | {"callers": None}
 
 
-def test_the_report_of_an_aborted_test_ends_with_it(admin, key):
-    assert report(admin, key).status == 404
-    order = {"principal": admin.principal, "key_id": key.id, "reason": "test"}
-    services.disable_key(**order, minutes=60)
+@pytest.mark.parametrize("end", ["enable", "revoke", "schedule-deletion"])
+def test_the_report_of_an_aborted_test_ends_with_it(admin, key, end):
+    services.disable_key(principal=admin.principal, key_id=key.id, reason="test", minutes=60)
     assert report(admin, key).json["is_running"]
-    services.enable_key(**order)
+    confirmed = {"confirm_name": key.name} if end == "schedule-deletion" else {}
+    assert admin.api.post(f"/api/v1/keys/{key.id}/{end}", {"reason": "test"} | confirmed).status == 200
     found = report(admin, key).json
     assert (found["is_running"], found["count"]) == (False, 0)
     assert datetime.fromisoformat(found["until"]) <= database_now()
-    services.disable_key(**order)
+
+
+def test_a_suspension_without_an_end_has_no_report(admin, key):
+    assert report(admin, key).status == 404
+    order = {"principal": admin.principal, "key_id": key.id, "reason": "test"}
+    for minutes in (60, None):
+        services.disable_key(**order, minutes=minutes)
+        services.enable_key(**order)
     assert report(admin, key).status == 404  # this suspension has no end
 
 

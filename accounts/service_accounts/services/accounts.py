@@ -77,7 +77,7 @@ def create_service_account(
         inserted = RowChange.of_row(account, after=_account_values(account))
         _record(actions.SERVICE_ACCOUNT_CREATED, account, principal, inserted)
         lock_epoch()
-        require_known_role(role)  # it may have been deleted
+        principal.require_rights(require_known_role(role))  # it may have changed meanwhile
         confirm_rights(principal)
     return CreatedAccount(account, client_secret)
 
@@ -97,7 +97,7 @@ def update_service_account(
     for a role, NotFound, Invalid.
     """
     principal.require("users.manage")
-    account = _lock(principal, account_id)
+    account = _lock(principal, account_id, to_take_away=changes == {"is_active": False})
     if check is not None:
         check(account)
     before = _account_values(account)
@@ -113,7 +113,8 @@ def update_service_account(
     change = RowChange.of_row(account, before=before, after=after)
     _record(actions.SERVICE_ACCOUNT_CHANGED, account, principal, change, **reason_given(reason))
     raise_epoch(account.identity.entity)
-    require_known_role(account.role)  # it may have been deleted
+    if "role" in changes:
+        principal.require_rights(require_known_role(account.role))  # it may have changed meanwhile
     confirm_rights(principal)
     return account
 
@@ -161,10 +162,10 @@ def _account_values(account: ServiceAccount) -> dict[str, object]:
     }
 
 
-def _lock(principal: Principal, account_id: UUID) -> ServiceAccount:
+def _lock(principal: Principal, account_id: UUID, *, to_take_away: bool = False) -> ServiceAccount:
     """Raises Denied if the account has rights that the principal lacks, NotFound, IntegrityFailed."""
     account = first_of(ServiceAccount.objects.select_for_update().filter(pk=account_id)).check_mac()
-    principal.require_rights(account.rights)
+    principal.require_rights(account.rights, to_take_away=to_take_away)
     return account
 
 

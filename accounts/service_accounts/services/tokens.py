@@ -123,7 +123,7 @@ def rotate_token(*, principal: Principal, token_id: UUID, overlap: timedelta) ->
 @transaction.atomic
 def revoke_token(*, principal: Principal, token_id: UUID, reason: str = "") -> ServiceToken:
     """End a token immediately, in every process. Raises Denied, NotFound, Invalid."""
-    token = _lock(principal, token_id)
+    token = _lock(principal, token_id, to_take_away=True)
     if token.revoked_at is None:
         before = _token_values(token)
         token.revoked_at = database_now()
@@ -213,7 +213,7 @@ def _token_values(token: ServiceToken) -> dict[str, object]:
 def require_any_owner(principal: Principal) -> None:
     """Raises Denied unless the caller may create tokens of service accounts, not only their own."""
     if principal.scope(MANAGE) != "all":
-        raise Denied("Only administrators create tokens of service accounts.")
+        raise Denied("Creating tokens of service accounts needs tokens.manage on all objects.")
 
 
 def _owner(principal: Principal, account_id: UUID | None) -> User | ServiceAccount:
@@ -278,11 +278,11 @@ def _store(token: ServiceToken, principal: Principal, action: str, **meta: objec
     return CreatedToken(token, text)
 
 
-def _lock(principal: Principal, token_id: UUID) -> ServiceToken:
+def _lock(principal: Principal, token_id: UUID, *, to_take_away: bool = False) -> ServiceToken:
     visible = list_tokens(principal=principal).filter(pk=token_id).values("pk")
     token = first_of(ServiceToken.objects.select_for_update().filter(pk__in=visible)).check_mac()
     if token.identity != principal.identity:
-        principal.require_rights(token.owner.rights)
+        principal.require_rights(token.owner.rights, to_take_away=to_take_away)
     return token
 
 

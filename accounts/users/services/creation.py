@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from accounts import actions
 from accounts.errors import NameTaken
 from accounts.models import User
-from accounts.models.roles import list_rights
+from accounts.models.roles import find_rights, role_descriptions
 from accounts.models.users import FEDERATED
 from accounts.passwords import require_acceptable
 from accounts.principals import Principal
@@ -44,7 +44,7 @@ def create_user(
     with transaction.atomic():
         insert_user(user, principal)
         lock_epoch()
-        require_known_role(role)  # it may have been deleted
+        principal.require_rights(require_known_role(role))  # it may have changed meanwhile
         confirm_rights(principal)
     return user
 
@@ -79,11 +79,11 @@ def save_unique(user: User) -> None:
 
 
 def require_known_role(role: str) -> Rights:
-    """The rights of the role. Raises Invalid if it does not exist."""
-    known = {rights.role: rights for rights in list_rights()}
-    if role not in known:
-        raise Invalid.of_field("role", f"Choose one of: {', '.join(known)}.")
-    return known[role]
+    """The rights of the role. Raises Invalid if it does not exist, IntegrityFailed."""
+    rights = find_rights(role)
+    if rights is None:
+        raise Invalid.of_field("role", f"Choose one of: {', '.join(role_descriptions())}.")
+    return rights
 
 
 def accepted_email(email: str | None) -> str | None:

@@ -102,7 +102,7 @@ def update_user(
     RecentAuthRequired, NotFound, Invalid, NameTaken, LastAdmin.
     """
     principal.require("users.manage")
-    user = User.objects.lock_managed(principal, user_id)
+    user = User.objects.lock(user_id)
     if check is not None:
         check(user)
     if "email" in changes:
@@ -142,7 +142,7 @@ def set_role(*, principal: Principal, user_id: UUID, role: str, reason: str = ""
     before, was_admin = user_values(user), _is_admin(user)
     user.role = role
     _save(user, principal, actions.USER_ROLE_CHANGED, before, ends_sessions=True, reason=reason)
-    require_known_role(role)  # it may have been deleted
+    principal.require_rights(require_known_role(role))  # it may have changed meanwhile
     if was_admin:
         require_admin()
     announce_admin(user, principal)
@@ -153,7 +153,7 @@ def set_role(*, principal: Principal, user_id: UUID, role: str, reason: str = ""
 def disable_user(*, principal: Principal, user_id: UUID, reason: str = "") -> User:
     """Disable a user immediately. Raises Denied, NotFound, LastAdmin."""
     principal.require("users.manage")
-    user = User.objects.lock_managed(principal, user_id)
+    user = User.objects.lock_managed(principal, user_id, to_take_away=True)
     if not user.is_active:
         return user
     before, was_admin = user_values(user), _is_admin(user)
@@ -184,7 +184,7 @@ def sign_out_everywhere(*, principal: Principal, user_id: UUID, reason: str = ""
     user = User.objects.lock(user_id)
     if user_id != principal.user_id:
         principal.require("users.manage")
-        principal.require_rights(user.rights)
+        principal.require_rights(user.rights, to_take_away=True)
     return _save(user, principal, actions.USER_SIGNED_OUT, ends_sessions=True, reason=reason)
 
 

@@ -113,6 +113,6 @@ def _issue(user: User, principal: Principal) -> IssuedLink:
     )
     record(event, principal.actor)
     lock_epoch()
-    require_known_role(user.role)  # it may have been deleted
+    principal.require_rights(require_known_role(user.role))  # it may have changed meanwhile
     confirm_rights(principal)
     return IssuedLink(user, link_codes.invitation_url(code), expires_at)

@@ -107,11 +107,13 @@ class UserView(ShowsLog, PageView[Principal]):
 
     def _operations(self, listed: ListedUser) -> list[tuple[UserOperation, str]]:
         """The operations that the role of the caller allows, each with the reason why it is unavailable."""
-        if not self._may_manage or self.principal.lacks(listed.user.rights):
+        if not self._may_manage:
             return []
+        rights = listed.user.rights
         is_self = listed.user.id == self.principal.user_id
         return [
             (each, each.refusal(listed))
             for each in USER_OPERATIONS.values()
             if not (is_self and each.is_for_others)
+            and not self.principal.lacks(rights, to_take_away=each.takes_away)
         ]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from accounts.principals import Principal
@@ -14,6 +15,9 @@ from keys import actions
 from keys.models import Key
 from keys.reading.services import get_key
 from keys.usage.services.callers import CallerUses, by_action, callers_shown_to
+
+# What ends a test before its time.
+_ENDS: Final = (actions.KEY_ENABLED, actions.KEY_REVOKED, actions.KEY_DELETION_SCHEDULED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +52,13 @@ def read_scream_test(*, principal: Principal, key_id: UUID) -> ScreamTest:
 
 def find_scream_test(*, principal: Principal, key: Key) -> ScreamTest | None:
     """The same for pages, or None. Up to four statements."""
-    named = (actions.KEY_DISABLED, actions.KEY_ENABLED)
-    times = find_times(object_id=str(key.id), actions=named)
+    times = find_times(object_id=str(key.id), actions=(actions.KEY_DISABLED, *_ENDS))
     began = times.get(actions.KEY_DISABLED)
     if began is None or began.until is None or isinstance(began.at, str):
         return None
-    until, now = began.until, process_now()
-    enabled = times.get(actions.KEY_ENABLED)
-    if enabled and not isinstance(enabled.at, str) and began.at < enabled.at:
-        until = min(until, enabled.at)
-    totals = denied_by_caller(key.id, began.at, until)
+    since, now = began.at, process_now()
+    ends = [times[name].at for name in _ENDS if name in times]
+    until = min([began.until, *(at for at in ends if not isinstance(at, str) and at > since)])
+    totals = denied_by_caller(key.id, since, until)
     callers = callers_shown_to(principal, key, totals)
-    return ScreamTest(key.id, began.at, until, now < until, by_action(totals), callers)
+    return ScreamTest(key.id, since, until, now < until, by_action(totals), callers)

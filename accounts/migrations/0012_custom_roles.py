@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0012_more_roles'),
+        ('accounts', '0011_search_index'),
     ]
 
     operations = [
