@@ -130,6 +130,9 @@ def test_an_administrator_who_uses_no_keys_can_still_stop_those_who_do(settings,
         lambda: editing.disable_user(principal=uma, user_id=user.user.id),
         lambda: editing.sign_out_everywhere(principal=uma, user_id=user.user.id),
         lambda: tokens.revoke_token(principal=uma, token_id=application.principal.limits.token_id),
+        lambda: accounts.update_service_account(
+            principal=admin, account_id=application.user.id, changes={"description": "d"}
+        ),
         lambda: delete_role(principal=uma, name=role.name),
         lambda: update_role(principal=admin, name=role.name, changes={"description": "more"}),
     ):
