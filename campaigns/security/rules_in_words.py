@@ -93,8 +93,14 @@ IN_WORDS = {
         "algorithm",
         "policy_id",
     },  # of the same purpose; an existing policy
-    "POST /api/v1/users": {"username", "email", "password"},  # as for a sign-up: acceptable and free
-    "PATCH /api/v1/users/{user_id}": {"email"},  # an address
+    # As for a sign-up: acceptable and free. The name of a role.
+    "POST /api/v1/users": {"username", "email", "password", "role"},
+    "PATCH /api/v1/users/{user_id}": {"email", "role"},  # an address; likewise
+    "POST /api/v1/service-accounts": {"role"},  # likewise
+    "PATCH /api/v1/service-accounts/{account_id}": {"role"},  # likewise
+    # At least one permission; on all objects only those of the role; a free name.
+    "POST /api/v1/roles": {"permissions", "on_all", "name"},
+    "PATCH /api/v1/roles/{name}": {"permissions", "on_all", "name"},  # likewise; no built-in role
     "POST /api/v1/tokens": {
         "scopes",
         "keys",
